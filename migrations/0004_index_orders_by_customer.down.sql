@@ -1,0 +1,3 @@
+-- Transaction: none
+
+DROP INDEX CONCURRENTLY order_customer_id_idx;

@@ -1,0 +1,2 @@
+ALTER TABLE "order" DROP COLUMN coupon_code;
+DROP TABLE coupon;

@@ -1,0 +1,1 @@
+-- A merge changes nothing, and neither does its undoing.

@@ -1,0 +1,4 @@
+-- merge stock and coupons
+--
+-- Revises: 0005, 0006
+-- Create Date: 2024-05-13 09:01:26
