@@ -1,5 +1,90 @@
 //! castoff stands in front of a PostgreSQL application: it brings the schema to the revision that
 //! the image was built with, and then becomes the application.
+//!
+//! # The story of one start
+//!
+//! ```text
+//! handlers → settings → find the app → wait → at head? ──yes────────────────────────────┐
+//!                                             └─no→ lock → read again → decide → apply → unlock → exec
+//! ```
+//!
+//! 1. Signal handlers come before the first await: PID 1 has no default actions ([`Stop`]).
+//! 2. [`Settings`] come from the environment and flags. The app's path is found now, so that a
+//!    typo costs no migration.
+//! 3. castoff waits until a real query answers on a writable primary, and that one query also
+//!    tells whether the database is at this image's head.
+//! 4. If it is not, an advisory lock is polled; under it the state is read again and
+//!    [`plan::decide`], a pure function, makes a [`Plan`] or a [`Refusal`](plan::Refusal).
+//! 5. The plan is applied step by step, each in one transaction with its row of the ledger.
+//! 6. The process becomes the app: same PID, arguments, working directory and user.
+//!
+//! # The parts
+//!
+//! A functional core ([`revision`], [`plan`]) without I/O, clock or environment is inside an
+//! imperative shell. [`Migrator`] is the shell as a library; the commands are thin over it.
+
+// The edges.
+pub mod cli;
+pub mod settings;
+
+pub mod database_url;
+mod error;
+mod report;
+
+// The story.
+mod boot;
+mod commands;
+mod migrator;
 
 // The core.
+pub mod plan;
 pub mod revision;
+
+// The shell.
+mod database;
+mod launch;
+mod migrations;
+mod nearest;
+mod stop;
+
+use std::process::ExitCode;
+
+pub use include_dir;
+
+pub use crate::database::{
+    ApplyError, Blocker, Class, Failure, Kept, NotReady, Place, ReadError, Reason, ServerError,
+};
+pub use crate::error::Error;
+pub use crate::launch::AppError;
+pub use crate::migrations::Migrations;
+pub use crate::migrator::Migrator;
+pub use crate::plan::Plan;
+pub use crate::revision::Target;
+pub use crate::settings::Settings;
+pub use crate::stop::{Signal, Stop};
+
+/// The folder that this crate was built with: `CASTOFF_MIGRATIONS`, or the example in
+/// `migrations/`.
+pub static MIGRATIONS: Migrations = Migrations::checked(
+    &include_dir::include_dir!("$OUT_DIR/migrations"),
+    include!(concat!(env!("OUT_DIR"), "/head.rs")),
+);
+
+/// The whole program, with a migration folder of one's own; gives the exit code, unless this
+/// process has become the application.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use castoff::{Migrations, include_dir};
+///
+/// static MIGRATIONS: Migrations =
+///     Migrations::new(&include_dir::include_dir!("$CARGO_MANIFEST_DIR/migrations"));
+///
+/// fn main() -> ExitCode {
+///     castoff::main(&MIGRATIONS)
+/// }
+/// ```
+pub fn main(migrations: &'static Migrations) -> ExitCode {
+    ExitCode::from(commands::main(migrations))
+}

@@ -1,0 +1,208 @@
+//! The story of one start: wait, look, lock, look again, decide, apply, unlock.
+//!
+//! # Invariants
+//! - At head it is one query: no lock, no write, whatever the number of revisions.
+//! - A database is changed only by a plan that was made under the lock, from a state that was
+//!   read under the lock.
+//! - A refusal is final only under the lock: without it, the state may be another start's work
+//!   between two of our queries.
+
+use std::time::{Duration, Instant};
+
+use crate::database::{
+    Applier, Attempt, LedgerTables, MigrationLock, Need, Probe, ReadError, Session, full_jitter,
+    read_state,
+};
+use crate::error::Error;
+use crate::migrator::Migrator;
+use crate::plan::{self, DatabaseState, Plan, Policy, Standing};
+use crate::revision::Target;
+
+/// How often the state of a wait for another start is said again.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+
+/// How many times in a row the way to the database may be lost after it was there.
+const TRIES: u32 = 3;
+
+/// What a command wants of the database.
+#[derive(Debug, Clone)]
+pub(crate) enum Intent {
+    /// Forward, by the policy.
+    Upgrade(Policy),
+    /// Back to a target.
+    Downgrade(Target),
+    /// The ledger says so.
+    Stamp(Target),
+}
+
+impl Intent {
+    fn decide(&self, migrator: &Migrator, state: &DatabaseState) -> Result<Plan, Error> {
+        let graph = migrator.graph()?;
+        Ok(match self {
+            Self::Upgrade(policy) => plan::decide(graph, state, policy)?,
+            Self::Downgrade(target) => plan::downgrade(graph, state, target)?,
+            Self::Stamp(target) => plan::stamp(graph, state, target)?,
+        })
+    }
+
+    fn is_to_head(&self) -> bool {
+        matches!(self, Self::Upgrade(policy) if policy.target.is_head())
+    }
+}
+
+/// Does what `intent` wants, and says what was done.
+pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, Error> {
+    let mut queue = Queue::new(migrator);
+    let mut losses = 0;
+    loop {
+        let (session, probe) = migrator.session(Need::Writing).await?;
+        if intent.is_to_head() && is_at_head(migrator, &probe)? {
+            session.close().await;
+            return Ok(Plan::nothing(Standing::AtHead));
+        }
+        let turn = migrator.stop().unless(turn(migrator, intent, session)).await?;
+        let outcome = match turn {
+            Ok(Turn::Done(plan)) => return Ok(plan),
+            Ok(Turn::Busy(holder)) => {
+                queue.wait(&holder).await?;
+                continue;
+            }
+            Ok(Turn::Leader(lock)) => lead(migrator, intent, lock).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Err(error) if is_transient(&error) => {
+                losses += 1;
+                if losses == TRIES {
+                    return Err(Error::GaveUp { times: losses, source: Box::new(error) });
+                }
+                tracing::warn!("{}; waiting for the database again", chain(&error));
+                migrator.stop().sleep(Duration::from_millis(200)).await?;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// What one look without the lock leads to.
+enum Turn {
+    /// There is nothing to do.
+    Done(Plan),
+    /// Another start has the lock.
+    Busy(String),
+    /// It is ours.
+    Leader(MigrationLock),
+}
+
+async fn turn(migrator: &Migrator, intent: &Intent, session: Session) -> Result<Turn, Error> {
+    let reading = read_state(&session, migrator.ledger()).await?;
+    match intent.decide(migrator, &reading.state) {
+        Ok(plan) if plan.is_empty() => {
+            session.close().await;
+            return Ok(Turn::Done(plan));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    match MigrationLock::ask(session, migrator.ledger()).await.map_err(ReadError::Server)? {
+        Attempt::Held(lock) => Ok(Turn::Leader(lock)),
+        Attempt::Busy(holder) => Ok(Turn::Busy(holder.to_string())),
+    }
+}
+
+/// Under the lock: read again, decide, apply; then give it back.
+async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Result<Plan, Error> {
+    let planned = migrator.stop().unless(plan_under_lock(migrator, intent, &lock)).await;
+    let (plan, tables) = match planned {
+        Ok(Ok(planned)) => planned,
+        Ok(Err(error)) => {
+            lock.release().await;
+            return Err(error);
+        }
+        Err(signal) => {
+            lock.abandon().await;
+            return Err(signal.into());
+        }
+    };
+    let applier = Applier::new(&lock, migrator, tables)?;
+    match applier.apply(&plan).await {
+        Ok(()) => {
+            lock.release().await;
+            Ok(plan)
+        }
+        Err(error) => {
+            if error.lost_the_lock() {
+                lock.abandon().await;
+            } else {
+                lock.release().await;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+async fn plan_under_lock(
+    migrator: &Migrator,
+    intent: &Intent,
+    lock: &MigrationLock,
+) -> Result<(Plan, LedgerTables), Error> {
+    let reading = read_state(lock.session(), migrator.ledger()).await?;
+    let plan = intent.decide(migrator, &reading.state)?;
+    Ok((plan, reading.tables))
+}
+
+fn is_at_head(migrator: &Migrator, probe: &Probe) -> Result<bool, Error> {
+    Ok(migrator.head()?.is_some_and(|(head, chain)| probe.is_at(&head, &chain)))
+}
+
+/// Whether to go back to waiting: the server restarted, failed over, or took the session away.
+fn is_transient(error: &Error) -> bool {
+    if let Error::Read(ReadError::Server(error)) = error {
+        error.is_connection_loss()
+    } else {
+        matches!(error, Error::Apply(error) if error.is_transient())
+    }
+}
+
+/// An error with its sources, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Waiting for another start that migrates, without a connection between two looks.
+struct Queue<'a> {
+    migrator: &'a Migrator,
+    since: Option<Instant>,
+    said: Option<(Instant, String)>,
+    pauses: Box<dyn Iterator<Item = Duration>>,
+}
+
+impl<'a> Queue<'a> {
+    fn new(migrator: &'a Migrator) -> Self {
+        let pauses = full_jitter(Duration::from_millis(200), Duration::from_secs(3));
+        Self { migrator, since: None, said: None, pauses: Box::new(pauses) }
+    }
+
+    async fn wait(&mut self, holder: &str) -> Result<(), Error> {
+        let waited = self.since.get_or_insert_with(Instant::now).elapsed();
+        let left = self.migrator.settings().leader_timeout.saturating_sub(waited);
+        if left.is_zero() {
+            return Err(Error::LeaderTimeout { waited, holder: holder.to_owned() });
+        }
+        let news = self
+            .said
+            .as_ref()
+            .is_none_or(|(when, what)| what != holder || when.elapsed() >= SAY_AGAIN);
+        if news {
+            tracing::info!("Another start is migrating ({holder}); waiting for it");
+            self.said = Some((Instant::now(), holder.to_owned()));
+        }
+        let pause = self.pauses.next().unwrap_or_default().min(left);
+        Ok(self.migrator.stop().sleep(pause).await?)
+    }
+}

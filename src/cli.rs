@@ -1,0 +1,154 @@
+//! The command line: arguments in, an [`Invocation`] or a [`UsageError`] out.
+//!
+//! Every setting that is no secret is also a flag of every command, from the table that the
+//! environment is read with. Secrets are no flags: every process of a machine can read the command
+//! lines of the others.
+
+mod command;
+mod error;
+mod help;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{OsStr, OsString};
+
+use lexopt::{Arg, Parser};
+
+use crate::settings::{VARIABLES, Variable};
+
+pub use command::{App, Command};
+use command::{Takes, Topic};
+pub use error::UsageError;
+pub use help::help;
+
+/// What a command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// What to do.
+    pub command: Command,
+    /// The settings that flags made: a variable's name and its value; the last of a name counts.
+    pub flags: Vec<(&'static str, String)>,
+    /// Whether to answer in JSON.
+    pub json: bool,
+}
+
+/// Parses the arguments, without the program's own name.
+///
+/// No error repeats an argument that may be a URL or the value of a secret.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+    let mut parser = Parser::from_args(args);
+    let mut line = Line::default();
+    loop {
+        if line.ends_with_app(&mut parser) {
+            break;
+        }
+        if let Some(target) = negative_number(&mut parser) {
+            line.positional(OsStr::new(&target))?;
+            continue;
+        }
+        match parser.next().map_err(UsageError::from)? {
+            None => break,
+            Some(Arg::Long("help") | Arg::Short('h')) => line.help = true,
+            Some(Arg::Long("version") | Arg::Short('V')) => line.version = true,
+            Some(Arg::Long("json")) => line.json = true,
+            Some(Arg::Long(name)) => {
+                let variable = variable(name)?;
+                let value = parser.value()?;
+                let value = value.into_string().map_err(|_| UsageError::NotUtf8)?;
+                if value.is_empty() {
+                    return Err(UsageError::MissingValue {
+                        flag: format!("--{}", variable.flag()),
+                    });
+                }
+                line.flags.push((variable.name, value));
+            }
+            Some(Arg::Short(letter)) => {
+                return Err(UsageError::UnknownFlag { flag: format!("-{letter}"), nearest: None });
+            }
+            Some(Arg::Value(value)) => line.positional(&value)?,
+        }
+    }
+    line.finish()
+}
+
+/// What has been read of the command line.
+#[derive(Default)]
+struct Line {
+    topic: Option<&'static Topic>,
+    argument: Option<String>,
+    app: Option<App>,
+    flags: Vec<(&'static str, String)>,
+    json: bool,
+    help: bool,
+    version: bool,
+}
+
+impl Line {
+    /// Takes what follows the `--` of `run`, which ends the line: the application, if any.
+    fn ends_with_app(&mut self, parser: &mut Parser) -> bool {
+        if !matches!(self.topic, Some(Topic { takes: Takes::App, .. })) {
+            return false;
+        }
+        let Some(mut rest) = parser.try_raw_args() else { return false };
+        if rest.next_if(|arg| arg == "--").is_none() {
+            return false;
+        }
+        self.app = rest.next().map(|program| App { program, arguments: rest.collect() });
+        true
+    }
+
+    fn positional(&mut self, value: &OsStr) -> Result<(), UsageError> {
+        let text = value.to_str().ok_or(UsageError::NotUtf8)?;
+        if text.contains("://") || text.contains("password=") {
+            return Err(UsageError::UrlArgument);
+        }
+        match (self.topic, &self.argument) {
+            (None, _) => self.topic = Some(command::topic(text)?),
+            // At once: what follows are the application's arguments, not ours.
+            (Some(Topic { takes: Takes::App, .. }), _) => return Err(UsageError::AppWithoutDashes),
+            (Some(_), None) => self.argument = Some(text.to_owned()),
+            (Some(topic), Some(_)) => {
+                return Err(UsageError::unexpected_argument(topic.name, text.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Invocation, UsageError> {
+        let command = if self.version {
+            Command::Version
+        } else if self.help {
+            Command::Help(self.topic.map(|topic| topic.name))
+        } else {
+            let topic = self.topic.ok_or(UsageError::NoCommand)?;
+            topic.command(self.argument, self.app)?
+        };
+        Ok(Invocation { command, flags: self.flags, json: self.json })
+    }
+}
+
+/// The variable that a flag sets.
+fn variable(name: &str) -> Result<&'static Variable, UsageError> {
+    let variable = VARIABLES.iter().find(|variable| variable.flag() == name);
+    match variable {
+        Some(variable) if variable.is_secret() => {
+            Err(UsageError::SecretFlag { flag: format!("--{name}"), variable: variable.name })
+        }
+        Some(variable) => Ok(variable),
+        None if matches!(name, "password" | "pgpassword") => {
+            Err(UsageError::SecretFlag { flag: format!("--{name}"), variable: "PGPASSWORD" })
+        }
+        None => Err(UsageError::unknown_flag(name)),
+    }
+}
+
+/// Takes an argument such as `-1`, which is a target and no flag.
+fn negative_number(parser: &mut Parser) -> Option<String> {
+    let mut rest = parser.try_raw_args()?;
+    let number = rest.peek()?.to_str()?;
+    let digits = number.strip_prefix('-')?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let number = is_number.then(|| number.to_owned())?;
+    rest.next();
+    Some(number)
+}

@@ -1,0 +1,244 @@
+//! The commands, and what each takes.
+
+use std::ffi::OsString;
+
+use super::error::UsageError;
+
+/// What castoff is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Waits, upgrades, and becomes the application.
+    Run {
+        /// The application; without one castoff ends after the upgrade.
+        app: Option<App>,
+    },
+    /// Waits until the database is ready.
+    Wait {
+        /// Waits until the database is at this revision, too.
+        revision: Option<String>,
+    },
+    /// Brings the database to a later revision.
+    Upgrade {
+        /// The revision; head without one.
+        target: Option<String>,
+    },
+    /// Brings the database to an earlier revision.
+    Downgrade {
+        /// The revision.
+        target: String,
+    },
+    /// Records a revision as applied without running it.
+    Stamp {
+        /// The revision.
+        target: String,
+    },
+    /// Shows the revision that the database is at.
+    Current,
+    /// Shows the latest revisions.
+    Heads,
+    /// Shows the revisions where the history branches.
+    Branches,
+    /// Lists the revisions.
+    History,
+    /// Shows one revision.
+    Show {
+        /// The revision.
+        revision: String,
+    },
+    /// Lists the revisions that the database lacks.
+    Pending,
+    /// Checks that the database is at head.
+    Check,
+    /// Shows what an upgrade would do.
+    Plan,
+    /// Shows the settings that are in effect.
+    Settings,
+    /// Shows help, of one command if it is named.
+    Help(Option<&'static str>),
+    /// Shows the version.
+    Version,
+}
+
+/// The application that castoff becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// The program, as a path or a name to look up in `PATH`.
+    pub program: OsString,
+    /// Its arguments, without the program.
+    pub arguments: Vec<OsString>,
+}
+
+/// A command for the parser and for the help.
+pub(super) struct Topic {
+    pub(super) name: &'static str,
+    pub(super) takes: Takes,
+    /// Half a line for the list of commands.
+    pub(super) summary: &'static str,
+    /// A few lines more.
+    pub(super) details: &'static str,
+}
+
+/// What a command takes besides flags.
+pub(super) enum Takes {
+    /// Nothing.
+    Nothing(Command),
+    /// An argument that may be left out, by its name in the help.
+    Optional(&'static str, fn(Option<String>) -> Command),
+    /// An argument, by its name in the help.
+    Required(&'static str, fn(String) -> Command),
+    /// The name of a command.
+    Topic,
+    /// An application behind `--`.
+    App,
+}
+
+const TARGET: &str = "A target is head, base, a revision or the beginning of its id, +N or -N.";
+const READS_ONLY: &str = "Changes nothing.";
+const NO_DATABASE: &str = "Needs no database.";
+
+/// Every command, in the order in which the help shows them.
+pub(super) static COMMANDS: [Topic; 16] = [
+    Topic {
+        name: "run",
+        takes: Takes::App,
+        summary: "wait, upgrade, then become APP",
+        details: "Waits for the database, upgrades it to head and becomes APP, under the same\n\
+                  process id. Without APP it ends after the upgrade: a Job or an init container.",
+    },
+    Topic {
+        name: "wait",
+        takes: Takes::Optional("REVISION", |revision| Command::Wait { revision }),
+        summary: "wait until the database is ready",
+        details: "Waits until a query answers on a writable primary; with REVISION, until the\n\
+                  database is at that revision or a later one. Changes nothing.",
+    },
+    Topic {
+        name: "upgrade",
+        takes: Takes::Optional("TARGET", |target| Command::Upgrade { target }),
+        summary: "upgrade the database, to head without TARGET",
+        details: TARGET,
+    },
+    Topic {
+        name: "downgrade",
+        takes: Takes::Required("TARGET", |target| Command::Downgrade { target }),
+        summary: "downgrade the database",
+        details: "Runs the down files of the revisions after TARGET; what they drop is lost.\n\
+                  A target is base, a revision or the beginning of its id, or -N.",
+    },
+    Topic {
+        name: "stamp",
+        takes: Takes::Required("TARGET", |target| Command::Stamp { target }),
+        summary: "record TARGET as applied without running it",
+        details: "Records TARGET and what it builds on, and believes you that the schema is so.",
+    },
+    Topic {
+        name: "current",
+        takes: Takes::Nothing(Command::Current),
+        summary: "show the revision that the database is at",
+        details: READS_ONLY,
+    },
+    Topic {
+        name: "pending",
+        takes: Takes::Nothing(Command::Pending),
+        summary: "list the revisions that the database lacks",
+        details: READS_ONLY,
+    },
+    Topic {
+        name: "check",
+        takes: Takes::Nothing(Command::Check),
+        summary: "fail unless the database is at head",
+        details: "Changes nothing; the exit code is the answer.",
+    },
+    Topic {
+        name: "plan",
+        takes: Takes::Nothing(Command::Plan),
+        summary: "show what an upgrade would do",
+        details: READS_ONLY,
+    },
+    Topic {
+        name: "heads",
+        takes: Takes::Nothing(Command::Heads),
+        summary: "show the latest revisions",
+        details: NO_DATABASE,
+    },
+    Topic {
+        name: "branches",
+        takes: Takes::Nothing(Command::Branches),
+        summary: "show where the history branches",
+        details: NO_DATABASE,
+    },
+    Topic {
+        name: "history",
+        takes: Takes::Nothing(Command::History),
+        summary: "list the revisions",
+        details: NO_DATABASE,
+    },
+    Topic {
+        name: "show",
+        takes: Takes::Required("REVISION", |revision| Command::Show { revision }),
+        summary: "show one revision",
+        details: NO_DATABASE,
+    },
+    Topic {
+        name: "settings",
+        takes: Takes::Nothing(Command::Settings),
+        summary: "show the settings and where they come from",
+        details: "Shows *** instead of a secret. Needs no database.",
+    },
+    Topic {
+        name: "help",
+        takes: Takes::Topic,
+        summary: "show this, or the help of a command",
+        details: "",
+    },
+    Topic {
+        name: "version",
+        takes: Takes::Nothing(Command::Version),
+        summary: "show the version",
+        details: "",
+    },
+];
+
+/// Finds the command that a word names.
+pub(super) fn topic(name: &str) -> Result<&'static Topic, UsageError> {
+    COMMANDS
+        .iter()
+        .find(|topic| topic.name == name)
+        .ok_or_else(|| UsageError::unknown_command(name))
+}
+
+impl Topic {
+    /// How its argument is written in the help, with a space before it.
+    pub(super) fn usage(&self) -> String {
+        match self.takes {
+            Takes::Nothing(_) => String::new(),
+            Takes::Optional(argument, _) => format!(" [{argument}]"),
+            Takes::Required(argument, _) => format!(" {argument}"),
+            Takes::Topic => " [COMMAND]".to_owned(),
+            Takes::App => " [-- APP ARGS…]".to_owned(),
+        }
+    }
+
+    /// The command, with what was given to it.
+    pub(super) fn command(
+        &self,
+        argument: Option<String>,
+        app: Option<App>,
+    ) -> Result<Command, UsageError> {
+        match (&self.takes, argument) {
+            (Takes::Nothing(command), None) => Ok(command.clone()),
+            (Takes::Optional(_, command), argument) => Ok(command(argument)),
+            (Takes::Required(_, command), Some(argument)) => Ok(command(argument)),
+            (Takes::Required(argument, _), None) => {
+                Err(UsageError::MissingArgument { command: self.name, argument })
+            }
+            (Takes::Topic, None) => Ok(Command::Help(None)),
+            (Takes::Topic, Some(name)) => Ok(Command::Help(Some(topic(&name)?.name))),
+            (Takes::App, None) => Ok(Command::Run { app }),
+            (Takes::App, Some(_)) => Err(UsageError::AppWithoutDashes),
+            (Takes::Nothing(_), Some(argument)) => {
+                Err(UsageError::unexpected_argument(self.name, argument))
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! From a command line to an exit code: one short file a command.
+
+mod current;
+mod downgrade;
+mod history;
+mod plan;
+mod run;
+mod settings;
+mod show;
+mod stamp;
+mod upgrade;
+mod wait;
+
+use std::ffi::OsString;
+
+use crate::cli::{self, Command};
+use crate::error::Error;
+use crate::launch::{App, LaunchFailure};
+use crate::migrations::Migrations;
+use crate::migrator::Migrator;
+use crate::report::Report;
+use crate::settings::{self as configuration, Settings};
+use crate::stop::Stop;
+
+/// How a command ends if it does not fail.
+enum Outcome {
+    /// With this exit code.
+    Exit(u8),
+    /// As the application.
+    Launch(App),
+}
+
+/// What every command that does something works with.
+struct Bench<'a> {
+    migrator: Migrator,
+    report: &'a Report,
+    json: bool,
+}
+
+impl Bench<'_> {
+    fn print<R: serde::Serialize + std::fmt::Display>(&self, result: &R) -> Result<Outcome, Error> {
+        self.report.result(result, self.json)?;
+        Ok(Outcome::Exit(0))
+    }
+}
+
+/// Runs the process's own command line; gives the exit code, unless it becomes the application.
+pub(crate) fn main(migrations: &'static Migrations) -> u8 {
+    let mut report = Report::early();
+    let (outcome, stop) = match start(migrations, &mut report) {
+        Ok(ended) => ended,
+        Err(error) => (Err(error), Stop::never()),
+    };
+    let error = match outcome {
+        Ok(Outcome::Exit(code)) => return code,
+        Ok(Outcome::Launch(app)) => match app.become_it(Settings::secret_variables(), &stop) {
+            LaunchFailure::Stopped(signal) => Error::Stopped(signal),
+            LaunchFailure::App(error) => Error::App(error),
+        },
+        Err(error) => error,
+    };
+    report.error(&error);
+    error.exit_code()
+}
+
+type Ended = (Result<Outcome, Error>, Stop);
+
+fn start(migrations: &'static Migrations, report: &mut Report) -> Result<Ended, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Signals)?;
+    let ended = runtime.block_on(async {
+        let stop = Stop::install().map_err(Error::Signals)?;
+        Ok((dispatch(migrations, report, &stop).await, stop))
+    });
+    // Waiting for a stuck getaddrinfo, which cannot be cancelled, would outlast the grace period.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn dispatch(
+    migrations: &'static Migrations,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<Outcome, Error> {
+    let invocation = cli::parse(std::env::args_os().skip(1))?;
+    if let Command::Help(topic) = &invocation.command {
+        report.text(&cli::help(*topic))?;
+        return Ok(Outcome::Exit(0));
+    }
+    if let Command::Version = &invocation.command {
+        report.text(concat!("castoff ", env!("CARGO_PKG_VERSION"), "\n"))?;
+        return Ok(Outcome::Exit(0));
+    }
+    let environment: Vec<(OsString, OsString)> = configuration::environment();
+    let search_path =
+        environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+    let settings = Settings::read(environment.into_iter(), &invocation.flags)?;
+    *report = Report::start(&settings);
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Command::Settings = invocation.command {
+        return settings::run(&settings, report, invocation.json);
+    }
+    let app = if let Command::Run { app: Some(app) } = &invocation.command {
+        Some(App::find(&app.program, &app.arguments, search_path.as_deref())?)
+    } else {
+        None
+    };
+    if let (Command::Run { .. }, configuration::Mode::Skip) = (&invocation.command, settings.mode) {
+        return Ok(run::skip(app));
+    }
+    let migrator = Migrator::new(migrations, settings)?.until(stop.clone());
+    let bench = Bench { migrator, report, json: invocation.json };
+    match invocation.command {
+        Command::Run { .. } => run::run(&bench, app).await,
+        Command::Wait { revision } => wait::run(&bench, revision.as_deref()).await,
+        Command::Upgrade { target } => upgrade::run(&bench, target.as_deref()).await,
+        Command::Downgrade { target } => downgrade::run(&bench, &target).await,
+        Command::Stamp { target } => stamp::run(&bench, &target).await,
+        Command::Current => current::run(&bench).await,
+        Command::Heads => history::heads(&bench),
+        Command::Branches => history::branches(&bench),
+        Command::History => history::history(&bench),
+        Command::Show { revision } => show::run(&bench, &revision),
+        Command::Pending => plan::pending(&bench).await,
+        Command::Check => plan::check(&bench).await,
+        Command::Plan => plan::plan(&bench).await,
+        Command::Settings | Command::Help(_) | Command::Version => Ok(Outcome::Exit(0)),
+    }
+}

@@ -1,0 +1,85 @@
+//! `castoff history`, `heads` and `branches`: the image's revisions, without a database.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Bench, Outcome};
+use crate::error::Error;
+use crate::revision::{Graph, Revision, RevisionId};
+
+/// Revisions as Alembic lists them.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Listing<'a>(Vec<Line<'a>>);
+
+#[derive(Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a mark of its own in the JSON")]
+struct Line<'a> {
+    revision: &'a RevisionId,
+    down_revisions: &'a [RevisionId],
+    message: &'a str,
+    head: bool,
+    branch_point: bool,
+    merge_point: bool,
+    breaking: bool,
+}
+
+impl<'a> Listing<'a> {
+    pub(super) fn new(graph: &'a Graph, revisions: impl IntoIterator<Item = &'a Revision>) -> Self {
+        Self(revisions.into_iter().map(|revision| line(graph, revision)).collect())
+    }
+}
+
+fn line<'a>(graph: &'a Graph, revision: &'a Revision) -> Line<'a> {
+    let children = graph.children(revision.id()).len();
+    Line {
+        revision: revision.id(),
+        down_revisions: revision.down_revisions(),
+        message: revision.message(),
+        head: children == 0,
+        branch_point: children > 1,
+        merge_point: graph.is_merge_point(revision.id()),
+        breaking: revision.breaking(),
+    }
+}
+
+/// The newest first, as Alembic has it.
+pub(super) fn history(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    let graph = bench.migrator.graph()?;
+    bench.print(&Listing::new(graph, graph.revisions().iter().rev()))
+}
+
+pub(super) fn heads(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    bench.print(&Listing::new(bench.migrator.graph()?, bench.migrator.heads()?))
+}
+
+pub(super) fn branches(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    let graph = bench.migrator.graph()?;
+    let points = graph.branch_points().into_iter().filter_map(|id| graph.get(id));
+    bench.print(&Listing::new(graph, points))
+}
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|line| line.fmt(f))
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from: Vec<_> = self.down_revisions.iter().map(ToString::to_string).collect();
+        let from = if from.is_empty() { "<base>".to_owned() } else { from.join(", ") };
+        write!(f, "{from} -> {}", self.revision)?;
+        let marks = [
+            (self.head, " (head)"),
+            (self.branch_point, " (branchpoint)"),
+            (self.merge_point, " (mergepoint)"),
+            (self.breaking, " (breaking)"),
+        ];
+        for (_, mark) in marks.iter().filter(|(is, _)| *is) {
+            f.write_str(mark)?;
+        }
+        writeln!(f, ", {}", self.message)
+    }
+}

@@ -1,0 +1,143 @@
+//! `castoff plan`, `pending` and `check`: what a start would do, and why, without doing it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::history::Listing;
+use super::{Bench, Outcome};
+use crate::error::Error;
+use crate::plan::{Action, Down, Plan, Standing};
+use crate::revision::RevisionId;
+
+/// A plan before it is applied.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Prospect<'a>(&'a Plan);
+
+/// A plan after it was applied.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Done<'a>(pub(super) &'a Plan);
+
+/// The answer of `check`.
+#[derive(Serialize)]
+struct Checked<'a> {
+    at_head: bool,
+    #[serde(flatten)]
+    plan: &'a Plan,
+}
+
+pub(super) async fn plan(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    let plan = bench.migrator.plan().await?;
+    bench.print(&Prospect(&plan))
+}
+
+pub(super) async fn pending(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    let pending = bench.migrator.pending().await?;
+    bench.print(&Listing::new(bench.migrator.graph()?, pending))
+}
+
+/// Exit code 0 if a start would change nothing but its own notes, 1 if it would.
+pub(super) async fn check(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    let plan = bench.migrator.check().await?;
+    let at_head = matches!(plan.standing(), Standing::AtHead | Standing::Ahead { .. });
+    bench.report.result(&Checked { at_head, plan: &plan }, bench.json)?;
+    Ok(Outcome::Exit(u8::from(!at_head)))
+}
+
+impl fmt::Display for Prospect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", Reason(self.0.standing()))?;
+        write_steps(f, self.0)
+    }
+}
+
+impl fmt::Display for Checked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", Reason(self.plan.standing()))?;
+        if self.at_head { Ok(()) } else { write_steps(f, self.plan) }
+    }
+}
+
+/// The log has told it step by step; only that there was nothing to do is news.
+impl fmt::Display for Done<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.steps().last() {
+            None => writeln!(f, "nothing to do: {}", Reason(self.0.standing())),
+            Some(last) => writeln!(f, "the database is at {}", ids(last.heads_after())),
+        }
+    }
+}
+
+struct Reason<'a>(&'a Standing);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Standing::AtHead => f.write_str("the database is at head"),
+            Standing::Behind => f.write_str("the database is behind this image"),
+            Standing::Interrupted { revision, statements_done } => write!(
+                f,
+                "{revision} stopped after {statements_done} of its statements, and goes on there"
+            ),
+            Standing::Ahead { later } => write!(
+                f,
+                "the database is ahead of this image, which does not contain {}",
+                ids(later)
+            ),
+            Standing::Fresh => f.write_str("the database is empty"),
+            Standing::Adopted { versions } => {
+                write!(f, "Alembic's version table says {}, which is taken over", ids(versions))
+            }
+            Standing::Baselined { heads } => {
+                write!(f, "CASTOFF_BASELINE says that the schema is {}", ids(heads))
+            }
+            Standing::Commanded => f.write_str("the ledger says so already"),
+        }
+    }
+}
+
+fn write_steps(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    for step in plan.steps() {
+        match step.action() {
+            Action::Record { revisions, origin } => {
+                writeln!(f, "  record ({origin}) {}", ids(revisions))?;
+            }
+            Action::Baseline { revision, ancestors } if ancestors.is_empty() => {
+                writeln!(f, "  baseline {revision}")?;
+            }
+            Action::Baseline { revision, ancestors } => {
+                writeln!(f, "  baseline {revision}, which stands for {} too", ids(ancestors))?;
+            }
+            Action::Upgrade { revision, resume: None } => {
+                writeln!(f, "  upgrade {} -> {revision}", ids(step.heads_before()))?;
+            }
+            Action::Upgrade { revision, resume: Some(done) } => {
+                writeln!(f, "  go on with the upgrade to {revision} after {done} statements")?;
+            }
+            Action::Downgrade { revision, down, .. } => {
+                let from = match down {
+                    Down::Image => "this image's down file",
+                    Down::Ledger => "the down file kept in the ledger",
+                    Down::Nothing => "nothing to run",
+                };
+                writeln!(f, "  downgrade {revision} ({from})")?;
+            }
+            Action::Stamp { record, forget } => {
+                writeln!(f, "  record {}, forget {}", ids(record), ids(forget))?;
+            }
+            Action::Rechain { revision } => {
+                writeln!(f, "  note that {revision} was compared with this image's history")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn ids(ids: &[RevisionId]) -> String {
+    if ids.is_empty() {
+        return "base".to_owned();
+    }
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,30 @@
+//! The shell around PostgreSQL: connect, wait, read, lock, apply, observe.
+//!
+//! Every statement here is sent by the simple protocol, so that a whole step is one message and
+//! one round trip, and every name in it is qualified: the search path is the user's.
+
+mod apply;
+mod connection;
+mod jitter;
+mod ledger;
+mod lock;
+mod observe;
+mod probe;
+mod quote;
+mod read;
+mod server_error;
+mod wait;
+
+pub(crate) use apply::Applier;
+pub use apply::{ApplyError, Failure, Kept, Place};
+pub(crate) use connection::{Database, Session};
+pub(crate) use jitter::full_jitter;
+pub(crate) use ledger::LedgerName;
+pub(crate) use lock::{Attempt, MigrationLock};
+pub use observe::Blocker;
+pub(crate) use probe::Probe;
+pub use read::ReadError;
+pub(crate) use read::{LedgerTables, read_state};
+pub use server_error::ServerError;
+pub use wait::{Class, NotReady, Reason};
+pub(crate) use wait::{Need, WaitEnd, Waiting};

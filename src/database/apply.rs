@@ -1,0 +1,339 @@
+//! Applying a plan, step by step, on the session that holds the lock.
+//!
+//! # Invariants
+//! - A step moves the head and runs its SQL in one transaction, which first makes sure that this
+//!   session still holds the lock and that the heads are the ones that the plan expected.
+//! - Every file starts with the same clean session, whatever the file before it left behind.
+//! - After an error nothing of the step is kept, unless its file runs outside a transaction; then
+//!   the ledger says how far it got.
+
+mod failure;
+mod job;
+mod message;
+mod repair;
+mod session;
+mod stepwise;
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+pub use failure::{ApplyError, Failure, Kept, Place};
+use job::Job;
+
+use super::ledger::{Entry, LedgerName};
+use super::lock::MigrationLock;
+use super::observe::Observer;
+use super::quote::literal;
+use super::read::LedgerTables;
+use crate::error::Error;
+use crate::migrator::Migrator;
+use crate::plan::{Action, Down, Origin, Plan, Recorded, Step};
+use crate::revision::{Graph, Revision, RevisionId, Script};
+use crate::stop::Stop;
+
+/// How long locks may be waited for.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// PostgreSQL's `lock_timeout` for each statement.
+    lock_timeout: Duration,
+    /// How long a file that could not get its locks is tried again.
+    lock_deadline: Duration,
+}
+
+/// Applies plans on one locked session.
+#[derive(Debug)]
+pub(crate) struct Applier<'a> {
+    lock: &'a MigrationLock,
+    graph: &'a Graph,
+    ledger: &'a LedgerName,
+    tables: Cell<LedgerTables>,
+    limits: Limits,
+    application: Option<&'a str>,
+    stop: &'a Stop,
+    observer: Observer,
+    applied: RefCell<Option<RevisionId>>,
+}
+
+impl<'a> Applier<'a> {
+    pub(crate) fn new(
+        lock: &'a MigrationLock,
+        migrator: &'a Migrator,
+        tables: LedgerTables,
+    ) -> Result<Self, Error> {
+        let settings = migrator.settings();
+        let observer = migrator.database()?.observer(lock.session().server());
+        Ok(Self {
+            lock,
+            graph: migrator.graph()?,
+            ledger: migrator.ledger(),
+            tables: Cell::new(tables),
+            limits: Limits {
+                lock_timeout: settings.lock_timeout,
+                lock_deadline: settings.lock_deadline,
+            },
+            application: settings.application.as_deref(),
+            stop: migrator.stop(),
+            observer: Observer::new(observer, lock.pid()),
+            applied: RefCell::new(None),
+        })
+    }
+
+    /// Applies every step in order, or up to the first that fails.
+    pub(crate) async fn apply(&self, plan: &Plan) -> Result<(), ApplyError> {
+        let mut result = Ok(());
+        for step in plan.steps() {
+            result = self.step(step).await;
+            if result.is_err() {
+                break;
+            }
+        }
+        self.observer.close();
+        result
+    }
+
+    async fn step(&self, step: &Step) -> Result<(), ApplyError> {
+        let start = Instant::now();
+        match step.action() {
+            Action::Record { revisions, origin } => {
+                self.record(step, revisions, *origin).await?;
+            }
+            Action::Baseline { revision, ancestors } => {
+                self.baseline(step, self.known(revision)?, ancestors).await?;
+            }
+            Action::Upgrade { revision, resume } => {
+                self.upgrade(step, self.known(revision)?, *resume).await?;
+            }
+            Action::Downgrade { revision, down, resume } => {
+                self.downgrade(step, revision, *down, *resume).await?;
+            }
+            Action::Stamp { record, forget } => self.stamp(step, record, forget).await?,
+            Action::Rechain { revision } => {
+                let chain = self.graph.chain(revision).ok_or_else(|| unknown(revision))?;
+                let record = vec![self.ledger.set_chain(revision, chain)];
+                self.bookkeeping(step, "recording the chain", record).await?;
+            }
+        }
+        if let Action::Baseline { revision, .. }
+        | Action::Upgrade { revision, .. }
+        | Action::Downgrade { revision, .. } = step.action()
+        {
+            let milliseconds = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(
+                revision = revision.as_str(),
+                duration_ms = milliseconds,
+                "Done with {revision} in {milliseconds} ms"
+            );
+            *self.applied.borrow_mut() = Some(revision.clone());
+        }
+        Ok(())
+    }
+
+    fn known(&self, revision: &RevisionId) -> Result<&'a Revision, ApplyError> {
+        self.graph.get(revision).ok_or_else(|| unknown(revision))
+    }
+
+    async fn record(
+        &self,
+        step: &Step,
+        revisions: &[RevisionId],
+        origin: Origin,
+    ) -> Result<(), ApplyError> {
+        tracing::info!("Running stamp_revision  -> {}", ids(step.heads_after()));
+        let rows = self.entries(revisions, origin, step.heads_after())?;
+        self.bookkeeping(
+            step,
+            "recording the revisions",
+            self.ledger.insert(rows).into_iter().collect(),
+        )
+        .await
+    }
+
+    async fn stamp(
+        &self,
+        step: &Step,
+        record: &[RevisionId],
+        forget: &[RevisionId],
+    ) -> Result<(), ApplyError> {
+        tracing::info!(
+            "Running stamp_revision {} -> {}",
+            ids(step.heads_before()),
+            ids(step.heads_after())
+        );
+        let rows = self.entries(record, Origin::Stamp, step.heads_after())?;
+        let mut sql = vec![self.ledger.delete(record.iter().chain(forget))];
+        sql.extend(self.ledger.insert(rows));
+        self.bookkeeping(step, "stamping", sql).await
+    }
+
+    async fn baseline(
+        &self,
+        step: &Step,
+        revision: &'a Revision,
+        ancestors: &[RevisionId],
+    ) -> Result<(), ApplyError> {
+        announce("upgrade", step.heads_before(), &[revision.id()], revision.message());
+        let mut rows = self.entries(ancestors, Origin::Baseline, &[])?;
+        rows.push(self.entry(revision, Origin::Baseline, true, true)?);
+        let job = Job {
+            what: format!("applying the baseline {}", revision.id()),
+            script: revision.baseline(),
+            statements: all(revision.baseline()),
+            clean: true,
+            baseline: true,
+            heads_before: step.heads_before().to_vec(),
+            record: self.ledger.insert(rows).into_iter().collect(),
+            heads_after: step.heads_after().to_vec(),
+        };
+        self.run(revision.id(), revision.message(), &job).await
+    }
+
+    async fn upgrade(
+        &self,
+        step: &Step,
+        revision: &'a Revision,
+        resume: Option<usize>,
+    ) -> Result<(), ApplyError> {
+        let parents: Vec<_> = revision.down_revisions().iter().collect();
+        let from: Vec<_> = parents.iter().map(|id| (*id).clone()).collect();
+        announce("upgrade", &from, &[revision.id()], revision.message());
+        let script = revision.up();
+        if let Some(script) = script.filter(|script| stepwise::is_needed(script, resume)) {
+            return self.upgrade_stepwise(step, revision, script, resume).await;
+        }
+        let mut record: Vec<_> =
+            resume.map(|_| self.ledger.delete([revision.id()])).into_iter().collect();
+        record.extend(self.ledger.insert([self.entry(revision, Origin::Upgrade, true, true)?]));
+        let job = Job {
+            what: format!("upgrading to {}", revision.id()),
+            script,
+            statements: all(script),
+            clean: true,
+            baseline: false,
+            heads_before: step.heads_before().to_vec(),
+            record,
+            heads_after: step.heads_after().to_vec(),
+        };
+        self.run(revision.id(), revision.message(), &job).await
+    }
+
+    async fn downgrade(
+        &self,
+        step: &Step,
+        revision: &RevisionId,
+        down: Down,
+        resume: Option<usize>,
+    ) -> Result<(), ApplyError> {
+        let here = self.graph.get(revision);
+        let message = here.map_or("", Revision::message);
+        let to: Vec<_> = step.heads_after().iter().collect();
+        announce("downgrade", std::slice::from_ref(revision), &to, message);
+        let kept;
+        let script = match down {
+            Down::Nothing => None,
+            Down::Image => here.and_then(Revision::down),
+            Down::Ledger => {
+                kept = self.kept_down_file(revision).await?;
+                Some(&kept)
+            }
+        };
+        if let Some(script) = script.filter(|script| stepwise::is_needed(script, resume)) {
+            return self.downgrade_stepwise(step, revision, message, script, resume).await;
+        }
+        let job = Job {
+            what: format!("downgrading {revision}"),
+            script,
+            statements: all(script),
+            clean: true,
+            baseline: false,
+            heads_before: step.heads_before().to_vec(),
+            record: vec![self.ledger.delete([revision])],
+            heads_after: step.heads_after().to_vec(),
+        };
+        self.run(revision, message, &job).await
+    }
+
+    /// The down file that the image which applied `revision` left in the ledger.
+    async fn kept_down_file(&self, revision: &RevisionId) -> Result<Script, ApplyError> {
+        let query = format!(
+            "SELECT down_sql FROM {} WHERE revision OPERATOR(pg_catalog.=) {}",
+            self.ledger.revision(),
+            literal(revision.as_str())
+        );
+        let rows = self.lock.session().rows(&query).await.map_err(ApplyError::Lost)?;
+        let text = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
+        let file = format!("{revision}.down.sql, kept in {}", self.ledger.revision());
+        Script::parse(&file, text.as_bytes()).map_err(ApplyError::KeptDownFile)
+    }
+
+    /// A step that runs no SQL of the user's.
+    async fn bookkeeping(
+        &self,
+        step: &Step,
+        what: &str,
+        record: Vec<String>,
+    ) -> Result<(), ApplyError> {
+        let job = Job {
+            what: what.to_owned(),
+            script: None,
+            statements: 0..0,
+            clean: true,
+            baseline: false,
+            heads_before: step.heads_before().to_vec(),
+            record,
+            heads_after: step.heads_after().to_vec(),
+        };
+        match step.heads_after().iter().chain(step.heads_before()).next() {
+            Some(revision) => self.run(revision, what, &job).await,
+            None => Ok(()),
+        }
+    }
+
+    fn entries(
+        &self,
+        revisions: &[RevisionId],
+        origin: Origin,
+        heads: &[RevisionId],
+    ) -> Result<Vec<Entry<'_>>, ApplyError> {
+        revisions
+            .iter()
+            .map(|id| self.entry(self.known(id)?, origin, heads.contains(id), false))
+            .collect()
+    }
+
+    fn entry(
+        &self,
+        revision: &'a Revision,
+        origin: Origin,
+        head: bool,
+        timed: bool,
+    ) -> Result<Entry<'_>, ApplyError> {
+        Ok(Entry {
+            revision,
+            chain: self.graph.chain(revision.id()).ok_or_else(|| unknown(revision.id()))?,
+            recorded: Recorded::of(revision),
+            origin,
+            head,
+            statements_done: None,
+            timed,
+            application: self.application,
+        })
+    }
+}
+
+fn all(script: Option<&Script>) -> std::ops::Range<usize> {
+    0..script.map_or(0, |script| script.statements().len())
+}
+
+fn unknown(revision: &RevisionId) -> ApplyError {
+    ApplyError::NotInThisImage { revision: revision.clone() }
+}
+
+/// Alembic's words.
+fn announce(verb: &str, from: &[RevisionId], to: &[&RevisionId], message: &str) {
+    let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+    tracing::info!("Running {verb} {} -> {}, {message}", ids(from), to.join(", "));
+}
+
+fn ids(ids: &[RevisionId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,201 @@
+//! How applying can end before its end.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::database::observe::Blocker;
+use crate::database::server_error::ServerError;
+use crate::database::wait::seconds;
+use crate::revision::{FileError, RevisionId, Script};
+use crate::stop::Signal;
+
+/// Why a plan was not applied to its end.
+#[derive(Debug)]
+pub enum ApplyError {
+    /// The server refused a statement.
+    Failed(Box<Failure>),
+    /// A lock could not be had in time, however often it was tried.
+    LockDeadline {
+        /// The revision.
+        revision: RevisionId,
+        /// How long.
+        waited: Duration,
+        /// The last error.
+        error: ServerError,
+        /// Who was in the way.
+        blockers: Vec<Blocker>,
+    },
+    /// This session does not hold the migration lock any more; nothing of the step was kept.
+    LockGone,
+    /// Somebody else has moved the heads; nothing of the step was kept.
+    HeadsMoved,
+    /// The connection was lost; what was under way is either done and recorded, or neither.
+    Lost(ServerError),
+    /// The transaction ended without an error, but the ledger doesn't show it.
+    NotRecorded {
+        /// The revision.
+        revision: RevisionId,
+    },
+    /// The down file kept in the ledger cannot be read.
+    KeptDownFile(FileError),
+    /// The plan names a revision that the graph does not have.
+    NotInThisImage {
+        /// The revision.
+        revision: RevisionId,
+    },
+    /// A signal came.
+    Stopped(Signal),
+}
+
+/// A revision that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The revision.
+    pub revision: RevisionId,
+    /// Its message.
+    pub message: String,
+    /// Where in its file, if that is known.
+    pub place: Option<Place>,
+    /// What the server said.
+    pub error: ServerError,
+    /// The last revision that this run applied before.
+    pub applied_before: Option<RevisionId>,
+    /// What of it is still there.
+    pub kept: Kept,
+}
+
+/// What a failed revision leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing: its transaction was rolled back.
+    Nothing,
+    /// So many of its statements; the next start goes on after them.
+    Statements(usize),
+}
+
+/// A place in an SQL file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The line's text.
+    pub text: String,
+}
+
+impl Place {
+    pub(super) fn at(script: &Script, offset: usize) -> Self {
+        let position = script.position(offset);
+        Self {
+            file: script.file().to_owned(),
+            line: position.line,
+            column: position.column,
+            text: script.line(position.line).to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+impl ApplyError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Failed(failure) => Some(match failure.kept {
+                Kept::Nothing => format!(
+                    "nothing of {} was kept; correct the file and start again",
+                    failure.revision
+                ),
+                Kept::Statements(done) => format!(
+                    "the first {done} statements of {} are done and recorded; correct the rest of \
+                     the file and start again",
+                    failure.revision
+                ),
+            }),
+            Self::LockDeadline { .. } => Some(
+                "end the transactions that are in the way, or start again when they are over"
+                    .to_owned(),
+            ),
+            Self::LockGone => Some(
+                "connect to the server directly: a pooler in transaction mode takes a session's \
+                 lock away"
+                    .to_owned(),
+            ),
+            Self::HeadsMoved
+            | Self::Lost(_)
+            | Self::NotRecorded { .. }
+            | Self::KeptDownFile(_)
+            | Self::NotInThisImage { .. }
+            | Self::Stopped(_) => None,
+        }
+    }
+
+    /// 65 for a wrong migration, 75 if another start may succeed, 70 for what should not be.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) | Self::KeptDownFile(_) => 65,
+            Self::LockDeadline { .. } | Self::LockGone | Self::HeadsMoved | Self::Lost(_) => 75,
+            Self::NotRecorded { .. } | Self::NotInThisImage { .. } => 70,
+            Self::Stopped(signal) => 128 + signal.number(),
+        }
+    }
+
+    /// Whether there is no lock to give back any more, or no time to.
+    pub(crate) fn lost_the_lock(&self) -> bool {
+        matches!(self, Self::Stopped(_) | Self::Lost(_) | Self::LockGone)
+    }
+
+    /// Whether to go back to waiting: the state is one or the other, and reading it tells.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::LockGone | Self::HeadsMoved | Self::Lost(_))
+    }
+}
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(failure) => {
+                write!(f, "failed at {} ({})", failure.revision, failure.message)
+            }
+            Self::LockDeadline { revision, waited, .. } => {
+                write!(f, "{revision} could not get its locks within {}", seconds(*waited))
+            }
+            Self::LockGone => f.write_str("this session does not hold the migration lock any more"),
+            Self::HeadsMoved => {
+                f.write_str("somebody else has changed the ledger although the lock is ours")
+            }
+            Self::Lost(_) => f.write_str("the connection was lost during the migration"),
+            Self::NotRecorded { revision } => write!(
+                f,
+                "the transaction of {revision} ended without an error but is not in the ledger"
+            ),
+            Self::KeptDownFile(_) => f.write_str("the down file kept in the ledger is broken"),
+            Self::NotInThisImage { revision } => {
+                write!(f, "the plan names {revision}, which is not in this image")
+            }
+            Self::Stopped(signal) => write!(f, "stopped by {signal}"),
+        }
+    }
+}
+
+impl std::error::Error for ApplyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(failure) => Some(&failure.error),
+            Self::LockDeadline { error, .. } | Self::Lost(error) => Some(error),
+            Self::KeptDownFile(error) => Some(error),
+            Self::LockGone
+            | Self::HeadsMoved
+            | Self::NotRecorded { .. }
+            | Self::NotInThisImage { .. }
+            | Self::Stopped(_) => None,
+        }
+    }
+}

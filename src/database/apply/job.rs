@@ -1,0 +1,258 @@
+//! One transaction: open, guard, the statements, the ledger, commit, look; again if it gave way.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::Applier;
+use super::failure::{ApplyError, Failure, Kept, Place};
+use super::message::{self, Message};
+use super::session::{Guard, guard_of, timeouts};
+use crate::database::jitter::full_jitter;
+use crate::database::quote::literal;
+use crate::database::read::LedgerTables;
+use crate::database::server_error::ServerError;
+use crate::database::wait::seconds;
+use crate::revision::{RevisionId, Script};
+use crate::stop::Signal;
+
+const RECORDED: &str = "castoff: recorded";
+
+/// One transaction of ours: some statements of a script, and what the ledger says afterwards.
+pub(super) struct Job<'s> {
+    pub(super) what: String,
+    pub(super) script: Option<&'s Script>,
+    pub(super) statements: Range<usize>,
+    /// Whether the session is made clean first.
+    pub(super) clean: bool,
+    /// Whether the script is a baseline, where a dump's settings for another server are left out.
+    pub(super) baseline: bool,
+    pub(super) heads_before: Vec<RevisionId>,
+    pub(super) record: Vec<String>,
+    pub(super) heads_after: Vec<RevisionId>,
+}
+
+/// Why one attempt at a job ended.
+#[allow(clippy::large_enum_variant, reason = "it lives for one match")]
+pub(super) enum Interruption {
+    Stopped(Signal),
+    Failed { error: ServerError, place: Option<Place>, guard: Option<Guard> },
+    NotRecorded,
+}
+
+impl Applier<'_> {
+    /// Runs a job until it succeeds or is no use; a lock that cannot be had is tried again as a
+    /// whole, since a transaction that waited in vain has released what it held.
+    pub(super) async fn run(
+        &self,
+        revision: &RevisionId,
+        message: &str,
+        job: &Job<'_>,
+    ) -> Result<(), ApplyError> {
+        let start = Instant::now();
+        let mut pauses = full_jitter(Duration::from_millis(500), Duration::from_secs(10));
+        loop {
+            let first_look = (self.limits.lock_timeout / 2).min(Duration::from_secs(1));
+            let attempt = self.observer.beside(&job.what, first_look, self.attempt(job)).await;
+            let (error, place, guard) = match attempt {
+                Ok(()) => {
+                    self.tables.set(LedgerTables::Present);
+                    return Ok(());
+                }
+                Err(Interruption::Stopped(signal)) => {
+                    self.roll_back().await;
+                    return Err(ApplyError::Stopped(signal));
+                }
+                Err(Interruption::NotRecorded) => {
+                    return Err(ApplyError::NotRecorded { revision: revision.clone() });
+                }
+                Err(Interruption::Failed { error, place, guard }) => (error, place, guard),
+            };
+            if error.is_connection_loss() {
+                return Err(ApplyError::Lost(error));
+            }
+            self.roll_back().await;
+            match guard {
+                Some(Guard::LockGone) => return Err(ApplyError::LockGone),
+                Some(Guard::HeadsMoved) => return Err(ApplyError::HeadsMoved),
+                None => {}
+            }
+            if !gives_way(&error) {
+                return Err(self.failure(revision, message, error, place, Kept::Nothing));
+            }
+            let pause = pauses.next().unwrap_or_default();
+            self.again(revision, &error, start, pause).await?;
+        }
+    }
+
+    /// Waits before another try at what could not get its locks, unless the time for that is over.
+    pub(super) async fn again(
+        &self,
+        revision: &RevisionId,
+        error: &ServerError,
+        start: Instant,
+        pause: Duration,
+    ) -> Result<(), ApplyError> {
+        let blockers = self.observer.blockers();
+        if start.elapsed() + pause >= self.limits.lock_deadline {
+            return Err(ApplyError::LockDeadline {
+                revision: revision.clone(),
+                waited: start.elapsed(),
+                error: error.clone(),
+                blockers,
+            });
+        }
+        let blocked: Vec<_> = blockers.iter().map(|it| format!("; blocked by {it}")).collect();
+        tracing::warn!(
+            revision = revision.as_str(),
+            "{revision} gave way ({error}); nothing of this try was kept; trying again in {}{}",
+            seconds(pause),
+            blocked.concat()
+        );
+        self.stop.sleep(pause).await.map_err(ApplyError::Stopped)
+    }
+
+    pub(super) fn failure(
+        &self,
+        revision: &RevisionId,
+        message: &str,
+        error: ServerError,
+        place: Option<Place>,
+        kept: Kept,
+    ) -> ApplyError {
+        ApplyError::Failed(Box::new(Failure {
+            revision: revision.clone(),
+            message: message.to_owned(),
+            place,
+            error,
+            applied_before: self.applied.borrow().clone(),
+            kept,
+        }))
+    }
+
+    /// One transaction: open, guard, the statements, the ledger, commit, look.
+    async fn attempt(&self, job: &Job<'_>) -> Result<(), Interruption> {
+        let mut message = Message::new();
+        if job.clean {
+            message.own(["BEGIN"]);
+            message.own(self.clean_session());
+            message.own(["COMMIT"]);
+        }
+        message.own(["BEGIN ISOLATION LEVEL READ COMMITTED"]);
+        message.guard(&self.guard(&job.heads_before));
+        if let Some(script) = job.script {
+            message.own(timeouts(script));
+            let skipped = if job.baseline { self.unneeded(script).await? } else { Vec::new() };
+            for (index, statement) in script.statements()[job.statements.clone()]
+                .iter()
+                .enumerate()
+                .map(|(n, statement)| (n + job.statements.start, statement))
+                .filter(|(index, _)| !skipped.contains(index))
+            {
+                if let Some(data) = statement.copy_data() {
+                    self.send(&mut message, Some(script)).await?;
+                    self.copy(script, index, data).await?;
+                } else {
+                    message.user(index, &script.text()[statement.range()]);
+                }
+            }
+        }
+        // The file may have changed who we are and what names mean.
+        message.own([
+            "SET SESSION AUTHORIZATION DEFAULT",
+            "RESET ROLE",
+            "SET LOCAL search_path TO pg_catalog",
+        ]);
+        if let LedgerTables::Absent { schema_exists } = self.tables.get() {
+            message.own(self.ledger.create(schema_exists));
+        }
+        message.own(&job.record);
+        message.own(self.ledger.set_heads(&job.heads_after));
+        message.own(["COMMIT"]);
+        // COMMIT of an aborted transaction answers ROLLBACK without an error, and the library
+        // hides the tag; so look at what a new transaction sees.
+        message.own([format!(
+            "SELECT {} WHERE {}",
+            literal(RECORDED),
+            self.heads_are(&job.heads_after)
+        )]);
+        if self.send(&mut message, job.script).await? {
+            Ok(())
+        } else {
+            Err(Interruption::NotRecorded)
+        }
+    }
+
+    /// Sends a message and empties it; says whether the server confirmed that it was recorded.
+    async fn send(
+        &self,
+        message: &mut Message,
+        script: Option<&Script>,
+    ) -> Result<bool, Interruption> {
+        let message = std::mem::replace(message, Message::new());
+        let session = self.lock.session();
+        match self.interruptible(message.send(session, RECORDED)).await? {
+            Ok(recorded) => Ok(recorded),
+            Err((error, completed)) => Err(Interruption::Failed {
+                guard: message.is_guard(completed).then(|| guard_of(&error)).flatten(),
+                place: script.and_then(|script| message.place(script, &error, completed)),
+                error,
+            }),
+        }
+    }
+
+    async fn copy(
+        &self,
+        script: &Script,
+        index: usize,
+        data: Range<usize>,
+    ) -> Result<(), Interruption> {
+        let range = script.statements()[index].range();
+        let statement = &script.text()[range.clone()];
+        let data = &script.text().as_bytes()[data];
+        let session = self.lock.session();
+        self.interruptible(message::copy(session, statement, data)).await?.map_err(|error| {
+            let offset = message::byte_offset(statement, error.position).unwrap_or(0);
+            let place = Some(Place::at(script, range.start + offset));
+            Interruption::Failed { error, place, guard: None }
+        })
+    }
+
+    /// Runs `work`; after a signal it is cancelled in the server and given a moment to end.
+    pub(super) async fn interruptible<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Interruption> {
+        const PATIENCE: Duration = Duration::from_millis(600);
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            value = &mut work => Ok(value),
+            signal = self.stop.requested() => {
+                let cancel = self.lock.session().client().cancel_token();
+                let cancelled = cancel.cancel_query(tokio_postgres::NoTls);
+                if !matches!(tokio::time::timeout(PATIENCE, cancelled).await, Ok(Ok(()))) {
+                    tracing::debug!("the cancel request was not taken");
+                }
+                if tokio::time::timeout(PATIENCE, work).await.is_err() {
+                    tracing::warn!("the server did not end the statement in time");
+                }
+                Err(Interruption::Stopped(signal))
+            }
+        }
+    }
+
+    async fn roll_back(&self) {
+        const PATIENCE: Duration = Duration::from_millis(300);
+        match tokio::time::timeout(PATIENCE, self.lock.session().rows("ROLLBACK")).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!("ROLLBACK failed: {error}"),
+            Err(_) => tracing::debug!("ROLLBACK was not answered in time"),
+        }
+    }
+}
+
+/// Whether the whole transaction may succeed if it is tried again: a lock timeout, a deadlock, a
+/// serialization failure.
+pub(super) fn gives_way(error: &ServerError) -> bool {
+    error.is("55P03") || error.is("40P01") || error.is("40001")
+}

@@ -1,0 +1,140 @@
+//! One message of the simple protocol: our statements and the user's, and which is which.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio_postgres::SimpleQueryMessage;
+
+use super::failure::Place;
+use crate::database::connection::Session;
+use crate::database::server_error::ServerError;
+use crate::revision::Script;
+
+/// How much of a COPY's data is handed over at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Statements that are sent together; the server answers each in turn and stops at an error.
+#[derive(Debug, Default)]
+pub(super) struct Message {
+    text: String,
+    characters: usize,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    /// The statement's first character in the message, from 0.
+    start: usize,
+    owner: Owner,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Castoff,
+    Guard,
+    /// The statement of the script with this index.
+    User(usize),
+}
+
+impl Message {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn own<S: AsRef<str>>(&mut self, statements: impl IntoIterator<Item = S>) {
+        for statement in statements {
+            self.push(statement.as_ref(), Owner::Castoff);
+        }
+    }
+
+    pub(super) fn guard(&mut self, statement: &str) {
+        self.push(statement, Owner::Guard);
+    }
+
+    pub(super) fn user(&mut self, index: usize, statement: &str) {
+        self.push(statement, Owner::User(index));
+    }
+
+    fn push(&mut self, statement: &str, owner: Owner) {
+        self.parts.push(Part { start: self.characters, owner });
+        // The line end guards against a comment at the statement's end.
+        for piece in [statement, "\n;\n"] {
+            self.text.push_str(piece);
+            self.characters += piece.chars().count();
+        }
+    }
+
+    /// Sends it; says whether a row said `confirmation`, or which error came after how many
+    /// completed statements.
+    pub(super) async fn send(
+        &self,
+        session: &Session,
+        confirmation: &str,
+    ) -> Result<bool, (ServerError, usize)> {
+        let mut completed = 0;
+        let fail = |error, completed| (session.explain(error), completed);
+        let stream = session.client().simple_query_raw(&self.text).await;
+        let mut stream = pin!(stream.map_err(|error| fail(error, completed))?);
+        let mut confirmed = false;
+        while let Some(message) = stream.next().await {
+            match message.map_err(|error| fail(error, completed))? {
+                SimpleQueryMessage::CommandComplete(_) => completed += 1,
+                SimpleQueryMessage::Row(row) => {
+                    confirmed |= row.len() == 1 && row.get(0) == Some(confirmation);
+                }
+                SimpleQueryMessage::RowDescription(_) | _ => {}
+            }
+        }
+        Ok(confirmed)
+    }
+
+    pub(super) fn is_guard(&self, statement: usize) -> bool {
+        self.parts.get(statement).is_some_and(|part| part.owner == Owner::Guard)
+    }
+
+    /// Where in the script an error is: at the server's position, else at the statement that
+    /// did not complete.
+    pub(super) fn place(
+        &self,
+        script: &Script,
+        error: &ServerError,
+        completed: usize,
+    ) -> Option<Place> {
+        if let Some(position) = error.position {
+            let character = position.saturating_sub(1);
+            let part = self.parts.iter().rev().find(|part| part.start <= character)?;
+            let Owner::User(index) = part.owner else { return None };
+            let range = script.statements()[index].range();
+            let statement = &script.text()[range.clone()];
+            let offset = byte_offset(statement, Some(character - part.start + 1))?;
+            return Some(Place::at(script, range.start + offset));
+        }
+        match self.parts.get(completed)?.owner {
+            Owner::User(index) => Some(Place::at(script, script.statements()[index].range().start)),
+            Owner::Castoff | Owner::Guard => None,
+        }
+    }
+}
+
+/// The byte where the server's `position` (in characters, from 1) is.
+pub(super) fn byte_offset(text: &str, position: Option<usize>) -> Option<usize> {
+    let character = position?.checked_sub(1)?;
+    Some(text.char_indices().nth(character).map_or(text.len(), |(offset, _)| offset))
+}
+
+/// Runs a `COPY … FROM stdin` with its data.
+pub(super) async fn copy(
+    session: &Session,
+    statement: &str,
+    data: &[u8],
+) -> Result<(), ServerError> {
+    let run = async {
+        let mut sink = pin!(session.client().copy_in::<_, Bytes>(statement).await?);
+        for chunk in data.chunks(CHUNK) {
+            sink.send(Bytes::copy_from_slice(chunk)).await?;
+        }
+        sink.finish().await
+    };
+    run.await.map(|_| ()).map_err(|error| session.explain(error))
+}

@@ -1,0 +1,209 @@
+//! One session with a server, and the servers that it can be had from.
+//!
+//! # Invariants
+//! - Every attempt is bounded from outside: tokio-postgres' own timeout covers the socket alone.
+//! - A session that takes the lock was never in the pool: deadpool's recycling would hand the
+//!   lock, and whatever a migration left in the session, to the next user. The pool serves the
+//!   observer, which holds nothing.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::task::JoinHandle;
+use tokio_postgres::{
+    AsyncMessage, Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, Socket,
+};
+
+use super::server_error::ServerError;
+use crate::database_url::{DatabaseUrl, Server};
+
+/// How long a goodbye may take before the socket is simply dropped.
+const GOODBYE: Duration = Duration::from_millis(300);
+
+/// The servers of one database URL.
+#[derive(Debug)]
+pub(crate) struct Database {
+    servers: Vec<Server>,
+    connect_timeout: Duration,
+}
+
+impl Database {
+    pub(crate) fn new(url: &DatabaseUrl, connect_timeout: Duration) -> Self {
+        Self { servers: url.servers().collect(), connect_timeout }
+    }
+
+    /// How many servers the URL names.
+    pub(crate) fn servers(&self) -> std::ops::Range<usize> {
+        0..self.servers.len()
+    }
+
+    /// How messages name a server.
+    pub(crate) fn label(&self, server: usize) -> &str {
+        &self.servers[server].label
+    }
+
+    /// The longest that one attempt may take.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// Opens a session; its notices go to the log.
+    pub(crate) async fn connect(&self, server: usize) -> Result<Session, ServerError> {
+        let (client, driver) = open(&self.servers[server].config, Notices::Log).await?;
+        Ok(Session { client, driver, server })
+    }
+
+    /// A pool of one connection to the same server, for looking at the others.
+    pub(crate) fn observer(&self, server: usize) -> Option<Pool> {
+        let manager = Manager::from_connect(
+            self.servers[server].config.clone(),
+            Observe,
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        Pool::builder(manager)
+            .max_size(1)
+            .runtime(Runtime::Tokio1)
+            .create_timeout(Some(self.connect_timeout))
+            .wait_timeout(Some(self.connect_timeout))
+            .build()
+            .ok()
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    client: Client,
+    driver: Driver,
+    server: usize,
+}
+
+impl Session {
+    /// The server it is open to.
+    pub(crate) fn server(&self) -> usize {
+        self.server
+    }
+
+    /// The server's major version; 0 if it did not say.
+    pub(crate) fn major_version(&self) -> u32 {
+        self.driver.major_version
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends `sql` as one message and gives the rows of all its statements.
+    pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<SimpleQueryRow>, ServerError> {
+        let messages = self.client.simple_query(sql).await.map_err(|error| self.explain(error))?;
+        Ok(messages
+            .into_iter()
+            .filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row),
+                SimpleQueryMessage::CommandComplete(_)
+                | SimpleQueryMessage::RowDescription(_)
+                | _ => None,
+            })
+            .collect())
+    }
+
+    /// The error, or what ended the connection if it only says that it is closed.
+    pub(super) fn explain(&self, error: tokio_postgres::Error) -> ServerError {
+        let reason = error.is_closed().then(|| self.driver.reason()).flatten();
+        reason.unwrap_or_else(|| error.into())
+    }
+
+    /// Says goodbye and waits until the server has taken note.
+    pub(crate) async fn close(self) {
+        drop(self.client);
+        if tokio::time::timeout(GOODBYE, self.driver.task).await.is_err() {
+            tracing::debug!("the server did not take note of the goodbye in time");
+        }
+    }
+}
+
+/// The task that moves a connection's bytes.
+#[derive(Debug)]
+struct Driver {
+    task: JoinHandle<()>,
+    ended: Arc<Mutex<Option<ServerError>>>,
+    major_version: u32,
+}
+
+impl Driver {
+    fn reason(&self) -> Option<ServerError> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Notices {
+    Log,
+    Drop,
+}
+
+async fn open(config: &Config, notices: Notices) -> Result<(Client, Driver), ServerError> {
+    let (client, connection) = config.connect(NoTls).await?;
+    let ended = Arc::new(Mutex::new(None));
+    let major_version = connection
+        .parameter("server_version")
+        .and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+        .unwrap_or(0);
+    let task = tokio::spawn(drive(connection, notices, Arc::clone(&ended)));
+    Ok((client, Driver { task, ended, major_version }))
+}
+
+async fn drive(
+    mut connection: tokio_postgres::Connection<Socket, tokio_postgres::tls::NoTlsStream>,
+    notices: Notices,
+    ended: Arc<Mutex<Option<ServerError>>>,
+) {
+    loop {
+        match poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notice(notice))) => {
+                if let Notices::Log = notices {
+                    log_notice(&notice);
+                }
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                let reason = ServerError::from(error);
+                *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+fn log_notice(notice: &tokio_postgres::error::DbError) {
+    let detail = notice.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let severity = notice.severity();
+    let message = notice.message();
+    if severity == "WARNING" {
+        tracing::warn!(sqlstate = notice.code().code(), "{severity}: {message}{detail}");
+    } else {
+        tracing::info!(sqlstate = notice.code().code(), "{severity}: {message}{detail}");
+    }
+}
+
+/// How the pool connects: like a session, without its notices.
+struct Observe;
+
+type Connecting<'a> = Pin<
+    Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + 'a>,
+>;
+
+impl Connect for Observe {
+    fn connect(&self, config: &Config) -> Connecting<'_> {
+        let config = config.clone();
+        Box::pin(async move {
+            let (client, connection) = config.connect(NoTls).await?;
+            let driver = tokio::spawn(drive(connection, Notices::Drop, Arc::default()));
+            Ok((client, driver))
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! The first query: is this a writable primary, and is it at our head?
+//!
+//! One message, one round trip, no error in the server's log where there is no ledger yet, no
+//! cost that grows with the number of revisions, and no privilege that a reader lacks.
+
+use super::connection::Session;
+use super::ledger::{LedgerName, READS};
+use super::quote::literal;
+use super::server_error::ServerError;
+use crate::revision::{Chain, RevisionId};
+
+/// What the first query says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Probe {
+    pub(crate) in_recovery: bool,
+    pub(crate) read_only: bool,
+    /// The heads and their chain digests; empty also if there is no ledger, or none we may read.
+    pub(crate) heads: Vec<(String, String)>,
+    /// Whether the ledger is of a format that this castoff understands.
+    readable: bool,
+}
+
+impl Probe {
+    pub(crate) async fn run(session: &Session, ledger: &LedgerName) -> Result<Self, ServerError> {
+        let rows = session.rows(&query(ledger)).await?;
+        let mut probe =
+            Self { in_recovery: false, read_only: false, heads: Vec::new(), readable: true };
+        for row in &rows {
+            probe.in_recovery = row.get(0) == Some("t");
+            probe.read_only = row.get(1) == Some("on");
+            let mut words = row.get(2).unwrap_or_default().split(' ');
+            match (words.next(), words.next(), words.next()) {
+                (Some("head"), Some(revision), Some(chain)) => {
+                    probe.heads.push((revision.to_owned(), chain.to_owned()));
+                }
+                (Some("reader"), Some(oldest), None) => {
+                    probe.readable = oldest.parse().is_ok_and(|oldest: u32| oldest <= READS);
+                }
+                _ => {}
+            }
+        }
+        Ok(probe)
+    }
+
+    /// Whether the one head is this revision, reached by this very history.
+    pub(crate) fn is_at(&self, head: &RevisionId, chain: &Chain) -> bool {
+        self.readable
+            && matches!(&self.heads[..], [(revision, recorded)]
+                if revision == head.as_str() && *recorded == chain.to_string())
+    }
+}
+
+/// A plain query of a table that is not there fails when it is parsed, whatever guards it. So the
+/// table is named in a text that `ts_stat` runs only if the catalogue has it: of the built-in
+/// functions that run a query, it is the one that needs no library and no language.
+fn query(ledger: &LedgerName) -> String {
+    let revision = ledger.revision();
+    let heads = format!(
+        "SELECT array_to_tsvector(ARRAY['head ' || r.revision || ' ' || r.chain]) \
+         FROM {revision} r WHERE r.head \
+         UNION ALL \
+         SELECT array_to_tsvector(ARRAY['reader ' || l.oldest_reader]) FROM {} l",
+        ledger.format()
+    );
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO pg_catalog; \
+         SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), entry.word \
+         FROM (SELECT count(*) = 2 AND bool_and(has_schema_privilege(n.oid, 'USAGE') \
+                 AND has_table_privilege(c.oid, 'SELECT')) AS readable \
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname = {schema} AND c.relname IN ('revision', 'ledger') \
+                 AND c.relkind = 'r') AS ledger \
+         LEFT JOIN LATERAL ts_stat(CASE WHEN ledger.readable THEN {heads} \
+           ELSE 'SELECT NULL::tsvector WHERE false' END) AS entry ON true; \
+         COMMIT",
+        schema = literal(ledger.schema()),
+        heads = literal(&heads),
+    )
+}

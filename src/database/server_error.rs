@@ -1,0 +1,98 @@
+//! What the server, or the way to it, said: an error whose text is the whole truth.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+
+use tokio_postgres::error::ErrorPosition;
+
+/// An error of the server (with an SQLSTATE) or of the connection to it (without).
+///
+/// tokio-postgres prints a server's error as "db error" alone; here the source is walked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerError {
+    /// The five characters, if the server spoke.
+    pub sqlstate: Option<String>,
+    /// The primary message.
+    pub message: String,
+    /// The server's DETAIL.
+    pub detail: Option<String>,
+    /// The server's HINT.
+    pub hint: Option<String>,
+    /// The server's CONTEXT: the line of a COPY, the stack of a function.
+    pub context: Option<String>,
+    /// Where in the text that was sent, in characters from 1.
+    pub position: Option<usize>,
+    /// The operating system's kind of error, if it was one.
+    pub io: Option<io::ErrorKind>,
+}
+
+impl ServerError {
+    /// Whether the error has this SQLSTATE.
+    pub fn is(&self, sqlstate: &str) -> bool {
+        self.sqlstate.as_deref() == Some(sqlstate)
+    }
+
+    /// Whether the connection is gone, so that what was under way may or may not have happened.
+    pub fn is_connection_loss(&self) -> bool {
+        match self.sqlstate.as_deref() {
+            // Shutdown, crash, the database dropped, an idle session ended: 57P01 to 57P05.
+            Some(state) => state.starts_with("08") || state.starts_with("57P") || state == "25P03",
+            None => true,
+        }
+    }
+
+    pub(super) fn local(message: &str) -> Self {
+        Self {
+            sqlstate: None,
+            message: message.to_owned(),
+            detail: None,
+            hint: None,
+            context: None,
+            position: None,
+            io: None,
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for ServerError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            let mut message = error.to_string();
+            let mut kind = None;
+            let mut source = error.source();
+            while let Some(cause) = source {
+                kind = kind.or_else(|| cause.downcast_ref::<io::Error>().map(io::Error::kind));
+                let text = cause.to_string();
+                if !message.contains(&text) {
+                    message = format!("{message}: {text}");
+                }
+                source = cause.source();
+            }
+            return Self { io: kind, ..Self::local(&message) };
+        };
+        Self {
+            sqlstate: Some(db.code().code().to_owned()),
+            message: db.message().to_owned(),
+            detail: db.detail().map(str::to_owned),
+            hint: db.hint().map(str::to_owned),
+            context: db.where_().map(str::to_owned),
+            position: match db.position() {
+                Some(ErrorPosition::Original(position)) => usize::try_from(*position).ok(),
+                Some(ErrorPosition::Internal { .. }) | None => None,
+            },
+            io: None,
+        }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(sqlstate) = &self.sqlstate {
+            write!(f, "{sqlstate} ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ServerError {}

@@ -1,0 +1,288 @@
+//! Where the database is and who castoff is to it.
+//!
+//! Reads libpq's URLs and `key=value` strings, and the `postgresql+driver://` of SQL toolkits. What
+//! libpq knows and castoff doesn't support is refused by name: a parameter that is silently ignored
+//! connects to the wrong server, or without the protection that was asked for.
+//!
+//! # Invariants
+//!
+//! No `Display`, `Debug` or error of this module shows a password, nor a piece of one when the
+//! text is malformed.
+
+mod endpoint;
+mod error;
+mod grammar;
+mod parameter;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use endpoint::{Endpoint, encode, endpoints};
+pub use error::DatabaseUrlError;
+pub(crate) use grammar::Parameters;
+pub(crate) use parameter::Parameter;
+
+/// libpq's `sslmode`s.
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+/// A database, the servers that may hold it, and the credentials for it.
+///
+/// `Display` and `Debug` show it as a URL with `***` for the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    endpoints: Vec<Endpoint>,
+    user: String,
+    password: Option<Password>,
+    password_as_written: Option<Password>,
+    dbname: String,
+    application_name: String,
+    options: Option<String>,
+    connect_timeout: Option<Duration>,
+    tcp_user_timeout: Option<Duration>,
+    keepalives: Keepalives,
+}
+
+/// A password. It has no `Display`, and its `Debug` is `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+/// One server to try, ready to connect to. Its `Debug` is the label alone.
+#[derive(Clone)]
+pub struct Server {
+    /// What to call it in a message: `host:port`, or the path of its socket.
+    pub label: String,
+    /// How to connect to it, and to it alone.
+    pub config: tokio_postgres::Config,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Keepalives {
+    on: bool,
+    idle: Option<Duration>,
+    interval: Option<Duration>,
+    count: Option<u32>,
+}
+
+impl DatabaseUrl {
+    /// Makes sense of the parameters; `user` is asked for a name if they have none.
+    pub(crate) fn new(
+        parameters: &Parameters,
+        user: impl FnOnce() -> Option<String>,
+    ) -> Result<Self, DatabaseUrlError> {
+        let endpoints = endpoints(parameters)?;
+        check_sslmode(parameters, &endpoints)?;
+        check_session(parameters)?;
+        let text = |parameter| parameters.value(parameter).map(str::to_owned);
+        let user = text(Parameter::User).or_else(user).ok_or(DatabaseUrlError::NoUser)?;
+        let dbname = text(Parameter::Dbname).unwrap_or_else(|| user.clone());
+        for (parameter, value) in [(Parameter::User, &user), (Parameter::Dbname, &dbname)] {
+            if value.contains("://") {
+                let name = parameters.name(parameter);
+                return Err(DatabaseUrlError::InvalidValue { name, expected: "a name, but a URL" });
+            }
+        }
+        let keepalives = Keepalives {
+            on: number(parameters, Parameter::Keepalives)? != Some(0),
+            idle: seconds(parameters, Parameter::KeepalivesIdle)?,
+            interval: seconds(parameters, Parameter::KeepalivesInterval)?,
+            count: positive(parameters, Parameter::KeepalivesCount)?,
+        };
+        let tcp_user_timeout = positive(parameters, Parameter::TcpUserTimeout)?
+            .map(|milliseconds| Duration::from_millis(milliseconds.into()));
+        Ok(Self {
+            endpoints,
+            user,
+            password: parameters.value(Parameter::Password).map(Password::new),
+            password_as_written: parameters.password_as_written().cloned(),
+            dbname,
+            application_name: text(Parameter::ApplicationName)
+                .or_else(|| text(Parameter::FallbackApplicationName))
+                .unwrap_or_else(|| "castoff".to_owned()),
+            options: text(Parameter::Options),
+            connect_timeout: seconds(parameters, Parameter::ConnectTimeout)?,
+            tcp_user_timeout,
+            keepalives,
+        })
+    }
+
+    /// The servers to try, in order.
+    pub fn servers(&self) -> impl Iterator<Item = Server> + '_ {
+        self.endpoints.iter().map(|endpoint| self.server(endpoint))
+    }
+
+    /// The role that castoff logs in as.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The name of the database.
+    pub fn dbname(&self) -> &str {
+        &self.dbname
+    }
+
+    /// The password, if one is given.
+    pub fn password(&self) -> Option<&Password> {
+        self.password.as_ref()
+    }
+
+    /// libpq's `connect_timeout`, if one above 0 is given.
+    pub fn connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
+    }
+
+    /// Every form in which the password was seen: as it is, and as the text had it.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        [&self.password, &self.password_as_written]
+            .into_iter()
+            .flatten()
+            .map(Password::expose)
+            .filter(|secret| !secret.is_empty())
+    }
+
+    fn server(&self, endpoint: &Endpoint) -> Server {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .user(&self.user)
+            .dbname(&self.dbname)
+            .application_name(&self.application_name)
+            .ssl_mode(tokio_postgres::config::SslMode::Disable)
+            .port(endpoint.port)
+            .keepalives(self.keepalives.on);
+        if let Some(host) = &endpoint.host {
+            config.host(host);
+        }
+        if let Some(address) = endpoint.address {
+            config.hostaddr(address);
+        }
+        if let Some(password) = &self.password {
+            config.password(password.expose());
+        }
+        if let Some(options) = &self.options {
+            config.options(options);
+        }
+        if let Some(timeout) = self.tcp_user_timeout {
+            config.tcp_user_timeout(timeout);
+        }
+        if let Some(idle) = self.keepalives.idle {
+            config.keepalives_idle(idle);
+        }
+        if let Some(interval) = self.keepalives.interval {
+            config.keepalives_interval(interval);
+        }
+        if let Some(count) = self.keepalives.count {
+            config.keepalives_retries(count);
+        }
+        Server { label: endpoint.label(), config }
+    }
+}
+
+/// Reads a URL or a `key=value` string by itself, without environment: it has to name a user.
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(&Parameters::parse(text)?, || None)
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "postgresql://{}", encode(&self.user))?;
+        if self.password.is_some() {
+            f.write_str(":***")?;
+        }
+        for (index, endpoint) in self.endpoints.iter().enumerate() {
+            f.write_str(if index == 0 { "@" } else { "," })?;
+            write!(f, "{}:{}", endpoint.in_url(), endpoint.port)?;
+        }
+        write!(f, "/{}", encode(&self.dbname))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+impl Password {
+    pub(crate) fn new(password: &str) -> Self {
+        Self(password.to_owned())
+    }
+
+    /// The password itself, for the server and for the scrubber of the log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.label)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+fn check_sslmode(parameters: &Parameters, endpoints: &[Endpoint]) -> Result<(), DatabaseUrlError> {
+    let Some(value) = parameters.value(Parameter::Sslmode) else { return Ok(()) };
+    let mode = SSL_MODES.into_iter().find(|mode| *mode == value).ok_or_else(|| {
+        DatabaseUrlError::InvalidValue {
+            name: parameters.name(Parameter::Sslmode),
+            expected: "disable, allow, prefer, require, verify-ca or verify-full",
+        }
+    })?;
+    let optional = matches!(mode, "disable" | "allow" | "prefer");
+    if optional || endpoints.iter().all(Endpoint::is_socket) {
+        Ok(())
+    } else {
+        Err(DatabaseUrlError::TlsRequired { mode })
+    }
+}
+
+fn check_session(parameters: &Parameters) -> Result<(), DatabaseUrlError> {
+    match parameters.value(Parameter::TargetSessionAttrs) {
+        None | Some("any" | "read-write" | "primary") => Ok(()),
+        Some("read-only") => Err(DatabaseUrlError::SessionNotWritable { wanted: "read-only" }),
+        Some("standby") => Err(DatabaseUrlError::SessionNotWritable { wanted: "standby" }),
+        Some("prefer-standby") => {
+            Err(DatabaseUrlError::SessionNotWritable { wanted: "prefer-standby" })
+        }
+        Some(_) => Err(DatabaseUrlError::InvalidValue {
+            name: parameters.name(Parameter::TargetSessionAttrs),
+            expected: "any, read-write or primary",
+        }),
+    }
+}
+
+fn number(parameters: &Parameters, parameter: Parameter) -> Result<Option<i32>, DatabaseUrlError> {
+    let invalid = |_| DatabaseUrlError::InvalidValue {
+        name: parameters.name(parameter),
+        expected: "a whole number",
+    };
+    parameters.value(parameter).map(|text| text.trim().parse().map_err(invalid)).transpose()
+}
+
+/// A number above 0; libpq takes the others for "use the default".
+fn positive(
+    parameters: &Parameters,
+    parameter: Parameter,
+) -> Result<Option<u32>, DatabaseUrlError> {
+    let number = number(parameters, parameter)?;
+    Ok(number.and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0))
+}
+
+fn seconds(
+    parameters: &Parameters,
+    parameter: Parameter,
+) -> Result<Option<Duration>, DatabaseUrlError> {
+    let number = positive(parameters, parameter)?;
+    Ok(number.map(|seconds| Duration::from_secs(seconds.into())))
+}

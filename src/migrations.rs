@@ -1,0 +1,136 @@
+//! The migration folder of an image: compiled into it, or read from a disk when it starts.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use include_dir::Dir;
+
+use crate::error::Error;
+use crate::revision::{Chain, Graph, RevisionId, folder};
+
+/// A migration folder that is compiled into a program.
+///
+/// ```no_run
+/// use castoff::{Migrations, include_dir};
+///
+/// static MIGRATIONS: Migrations =
+///     Migrations::new(&include_dir::include_dir!("$CARGO_MANIFEST_DIR/migrations"));
+/// # fn main() {}
+/// ```
+///
+/// On stable Rust the macro does not notice a new file: print
+/// `cargo::rerun-if-changed=migrations` from the crate's `build.rs`.
+#[derive(Debug)]
+pub struct Migrations {
+    folder: &'static Dir<'static>,
+    head: Option<(&'static str, &'static str)>,
+}
+
+impl Migrations {
+    /// The folder as `include_dir!` gives it; it is checked when it is first needed.
+    pub const fn new(folder: &'static Dir<'static>) -> Self {
+        Self { folder, head: None }
+    }
+
+    /// The folder that the build has checked, with the id and the chain digest of its head, so
+    /// that a start at head parses no file.
+    pub(crate) const fn checked(
+        folder: &'static Dir<'static>,
+        head: Option<(&'static str, &'static str)>,
+    ) -> Self {
+        Self { folder, head }
+    }
+
+    fn files(&self) -> Vec<(String, &'static [u8])> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.folder];
+        while let Some(folder) = folders.pop() {
+            folders.extend(folder.dirs());
+            files.extend(folder.files().map(|file| (name(file.path()), contents(file))));
+        }
+        files
+    }
+}
+
+fn contents(file: &'static include_dir::File<'static>) -> &'static [u8] {
+    file.contents()
+}
+
+fn name(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The folder that counts for one run, read at most once.
+#[derive(Debug)]
+pub(crate) struct Source {
+    place: Place,
+    graph: OnceCell<Graph>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Embedded(&'static Migrations),
+    Disk(PathBuf),
+}
+
+impl Source {
+    pub(crate) fn new(embedded: &'static Migrations, disk: Option<&Path>) -> Self {
+        let place = disk.map_or(Place::Embedded(embedded), |path| Place::Disk(path.to_owned()));
+        Self { place, graph: OnceCell::new() }
+    }
+
+    /// The head and its chain digest; parses the folder only if the build did not.
+    pub(crate) fn head(&self) -> Result<Option<(RevisionId, Chain)>, Error> {
+        if let Place::Embedded(Migrations { head: Some((id, chain)), .. }) = &self.place
+            && let (Ok(id), Ok(chain)) = (RevisionId::new(id), Chain::from_str(chain))
+        {
+            return Ok(Some((id, chain)));
+        }
+        let graph = self.graph()?;
+        Ok(graph.head().and_then(|id| Some((id.clone(), *graph.chain(id)?))))
+    }
+
+    /// The revisions.
+    pub(crate) fn graph(&self) -> Result<&Graph, Error> {
+        if let Some(graph) = self.graph.get() {
+            return Ok(graph);
+        }
+        let graph = match &self.place {
+            Place::Embedded(migrations) => folder::read(migrations.files(), "migrations")?,
+            Place::Disk(path) => folder::read(read(path)?, &path.to_string_lossy())?,
+        };
+        Ok(self.graph.get_or_init(|| graph))
+    }
+
+    /// Checks a folder on a disk before anything else is done with the database.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.place {
+            Place::Embedded(_) => Ok(()),
+            Place::Disk(_) => self.graph().map(|_| ()),
+        }
+    }
+}
+
+fn read(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(current) = folders.pop() {
+        let unreadable = |source| Error::UnreadableFolder { path: current.clone(), source };
+        for entry in std::fs::read_dir(&current).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let relative = name(path.strip_prefix(folder).unwrap_or(&path));
+            if folder::ignores(&relative) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path)
+                    .map_err(|source| Error::UnreadableFolder { path: path.clone(), source })?;
+                files.push((relative, bytes));
+            }
+        }
+    }
+    Ok(files)
+}

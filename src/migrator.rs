@@ -1,0 +1,212 @@
+//! castoff as a library: what the commands do, for a program that does it itself.
+
+use std::time::{Duration, Instant};
+
+use crate::boot::{Intent, boot};
+use crate::database::{
+    Database, LedgerName, Need, Probe, Session, WaitEnd, Waiting, full_jitter, read_state,
+};
+use crate::error::Error;
+use crate::migrations::{Migrations, Source};
+use crate::plan::{self, Baseline, DatabaseState, Plan, Policy, Standing};
+use crate::revision::{Chain, Graph, Revision, RevisionId, Target};
+use crate::settings::{Settings, SettingsError};
+use crate::stop::Stop;
+
+/// A migration folder, a database, and how to treat it.
+///
+/// Every method opens what it needs and leaves nothing open. Those that only read take no lock,
+/// write nothing, and are content with a standby and with a role that may SELECT from the ledger.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), castoff::Error> {
+/// use castoff::{Migrations, Migrator, Settings, Target, include_dir};
+///
+/// static MIGRATIONS: Migrations =
+///     Migrations::new(&include_dir::include_dir!("$CARGO_MANIFEST_DIR/migrations"));
+///
+/// let settings = Settings::read(std::env::vars_os(), &[])?;
+/// let migrator = Migrator::new(&MIGRATIONS, settings)?;
+/// let plan = migrator.upgrade(&Target::head()).await?;
+/// println!("{} steps", plan.steps().len());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Migrator {
+    source: Source,
+    settings: Settings,
+    database: Option<Database>,
+    ledger: LedgerName,
+    stop: Stop,
+}
+
+impl Migrator {
+    /// Checks the settings, and the folder if it is not compiled in. Connects to nothing.
+    pub fn new(migrations: &'static Migrations, settings: Settings) -> Result<Self, Error> {
+        let source = Source::new(migrations, settings.migrations_dir.as_deref());
+        source.check()?;
+        let database =
+            settings.database.as_ref().map(|url| Database::new(url, settings.connect_timeout));
+        let ledger = LedgerName::new(&settings.schema);
+        Ok(Self { source, settings, database, ledger, stop: Stop::never() })
+    }
+
+    /// Ends every wait, and cancels what runs in the server, when `stop` says so.
+    #[must_use]
+    pub fn until(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// The revisions of the folder.
+    pub fn graph(&self) -> Result<&Graph, Error> {
+        self.source.graph()
+    }
+
+    /// The heads of the folder: one, or none if it is empty.
+    pub fn heads(&self) -> Result<Vec<&Revision>, Error> {
+        let graph = self.graph()?;
+        Ok(graph.heads().into_iter().filter_map(|id| graph.get(id)).collect())
+    }
+
+    /// The revisions of the folder, parents first.
+    pub fn history(&self) -> Result<&[Revision], Error> {
+        Ok(self.graph()?.revisions())
+    }
+
+    /// What the database says of itself.
+    pub async fn state(&self) -> Result<DatabaseState, Error> {
+        self.stop
+            .unless(async {
+                let (session, _) = self.session(Need::Reading).await?;
+                let reading = read_state(&session, &self.ledger).await?;
+                session.close().await;
+                Ok(reading.state)
+            })
+            .await?
+    }
+
+    /// The revisions that the database is at.
+    pub async fn current(&self) -> Result<Vec<RevisionId>, Error> {
+        Ok(self.state().await?.ledger.map(|ledger| ledger.heads()).unwrap_or_default())
+    }
+
+    /// What a start would do, without doing it.
+    pub async fn plan(&self) -> Result<Plan, Error> {
+        let state = self.state().await?;
+        Ok(plan::decide(self.graph()?, &state, &self.policy(Target::head()))?)
+    }
+
+    /// The revisions that a start would run, parents first.
+    pub async fn pending(&self) -> Result<Vec<&Revision>, Error> {
+        let plan = self.plan().await?;
+        let graph = self.graph()?;
+        Ok(plan.runs().filter_map(|id| graph.get(id)).collect())
+    }
+
+    /// Where the database stands. At head it costs one query.
+    pub async fn check(&self) -> Result<Plan, Error> {
+        let (session, probe) = self.session(Need::Reading).await?;
+        session.close().await;
+        if self.head()?.is_some_and(|(head, chain)| probe.is_at(&head, &chain)) {
+            return Ok(Plan::nothing(Standing::AtHead));
+        }
+        self.plan().await
+    }
+
+    /// Brings the database to `target`, as a start does; gives the plan that was applied.
+    pub async fn upgrade(&self, target: &Target) -> Result<Plan, Error> {
+        boot(self, &Intent::Upgrade(self.policy(target.clone()))).await
+    }
+
+    /// Takes back everything that descends from `target`, newest first; gives the plan that was
+    /// applied.
+    pub async fn downgrade(&self, target: &Target) -> Result<Plan, Error> {
+        boot(self, &Intent::Downgrade(target.clone())).await
+    }
+
+    /// Makes the ledger say `target` without running anything; gives the plan that was applied.
+    pub async fn stamp(&self, target: &Target) -> Result<Plan, Error> {
+        boot(self, &Intent::Stamp(target.clone())).await
+    }
+
+    /// Waits until the database answers a query.
+    pub async fn wait(&self) -> Result<(), Error> {
+        let (session, _) = self.session(Need::Reading).await?;
+        session.close().await;
+        Ok(())
+    }
+
+    /// Waits until the database has `revision` applied, with or without later ones, for at most
+    /// the wait timeout. It need not be in this image.
+    pub async fn wait_for(&self, revision: &RevisionId) -> Result<(), Error> {
+        let start = Instant::now();
+        let mut pauses = full_jitter(Duration::from_millis(200), Duration::from_secs(3));
+        let mut said = None;
+        loop {
+            let state = self.state().await?;
+            let heads = state.ledger.as_ref().map(plan::Ledger::heads).unwrap_or_default();
+            if state.ledger.is_some_and(|ledger| ledger.lineage().contains(revision)) {
+                return Ok(());
+            }
+            let waited = start.elapsed();
+            let left = self.settings.wait_timeout.saturating_sub(waited);
+            let current: Vec<_> = heads.iter().map(ToString::to_string).collect();
+            if left.is_zero() {
+                return Err(Error::NotThere { revision: revision.to_string(), current, waited });
+            }
+            if said.as_ref() != Some(&heads) {
+                let at =
+                    if heads.is_empty() { "no revision".to_owned() } else { current.join(", ") };
+                tracing::info!("Waiting for {revision}; the database is at {at}");
+                said = Some(heads);
+            }
+            self.stop.sleep(pauses.next().unwrap_or_default().min(left)).await?;
+        }
+    }
+
+    /// The settings in effect.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    pub(crate) fn ledger(&self) -> &LedgerName {
+        &self.ledger
+    }
+
+    pub(crate) fn head(&self) -> Result<Option<(RevisionId, Chain)>, Error> {
+        self.source.head()
+    }
+
+    pub(crate) fn database(&self) -> Result<&Database, Error> {
+        self.database.as_ref().ok_or_else(|| SettingsError::NoDatabase.into())
+    }
+
+    /// A session that is good for `need`, and what its first query said.
+    pub(crate) async fn session(&self, need: Need) -> Result<(Session, Probe), Error> {
+        let waiting = Waiting {
+            database: self.database()?,
+            ledger: &self.ledger,
+            need,
+            wait_timeout: self.settings.wait_timeout,
+            settle_timeout: self.settings.settle_timeout,
+            stop: &self.stop,
+        };
+        waiting.session().await.map_err(|end| match end {
+            WaitEnd::NotReady(not_ready) => not_ready.into(),
+            WaitEnd::Stopped(signal) => signal.into(),
+        })
+    }
+
+    fn policy(&self, target: Target) -> Policy {
+        Policy {
+            target,
+            ahead: self.settings.ahead,
+            baseline: self.settings.baseline.clone().map(Baseline),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Printing: the log and errors on standard error, results on standard output.
+//!
+//! # Invariants
+//! - Nothing else in castoff prints.
+//! - A secret that is in a text all the same leaves here as `***`.
+
+mod clock;
+mod log;
+
+use std::fmt::Display;
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::database::ApplyError;
+use crate::error::Error;
+use crate::settings::{Level, LogFormat, Settings};
+
+/// The longest termination message that Kubernetes reads.
+const TERMINATION_MESSAGE: usize = 4096;
+
+/// Passwords shorter than this occur in texts that have nothing to do with them.
+const SHORTEST_SECRET: usize = 4;
+
+/// How this run prints.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    json: bool,
+    secrets: Arc<[String]>,
+    termination_log: Option<PathBuf>,
+}
+
+impl Report {
+    /// Before the settings are known.
+    pub(crate) fn early() -> Self {
+        Self { json: !io::stderr().is_terminal(), secrets: Arc::new([]), termination_log: None }
+    }
+
+    /// As the settings say; from now on the log is printed too.
+    pub(crate) fn start(settings: &Settings) -> Self {
+        let json = match settings.log_format {
+            LogFormat::Auto => !io::stderr().is_terminal(),
+            LogFormat::Text => false,
+            LogFormat::Json => true,
+        };
+        let mut secrets = settings.secrets();
+        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+        // The longest first, so that a part does not spoil the whole.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let report = Self {
+            json,
+            secrets: secrets.into(),
+            termination_log: Some(settings.termination_log.clone()),
+        };
+        log::install(report.clone(), settings.log);
+        report
+    }
+
+    /// Prints a command's result on standard output.
+    pub(crate) fn result<R: Serialize + Display>(
+        &self,
+        value: &R,
+        json: bool,
+    ) -> Result<(), Error> {
+        let text = if json {
+            serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+        } else {
+            value.to_string()
+        };
+        self.text(&text)
+    }
+
+    /// Prints a text on standard output.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Error> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(self.scrub(text).as_bytes()).and_then(|()| stdout.flush()) {
+            // `castoff history | head` is no failure.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(Error::Output),
+        }
+    }
+
+    /// Prints why the command failed, and leaves it where Kubernetes looks.
+    pub(crate) fn error(&self, error: &Error) {
+        let account = Account::of(error);
+        if self.json {
+            self.line(&account.to_json().to_string());
+        } else {
+            self.line(account.to_text().trim_end());
+        }
+        if let Some(path) = &self.termination_log {
+            let text = self.scrub(&account.to_text());
+            let end = text.floor_char_boundary(TERMINATION_MESSAGE);
+            // The runtime makes the file; without it nobody would read what we create.
+            let written = OpenOptions::new()
+                .write(true)
+                .truncate(true)
+                .open(path)
+                .and_then(|mut file| file.write_all(&text.as_bytes()[..end]));
+            if let Err(error) = written {
+                tracing::debug!("no termination message at {}: {error}", path.display());
+            }
+        }
+    }
+
+    /// Writes a line of the log.
+    fn line(&self, line: &str) {
+        let line = format!("{}\n", self.scrub(line));
+        // Nobody can be told that standard error is gone.
+        drop(io::stderr().lock().write_all(line.as_bytes()));
+    }
+
+    fn scrub(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+    }
+}
+
+/// What is to be said of an error.
+struct Account {
+    message: String,
+    place: Option<(String, String)>,
+    causes: Vec<String>,
+    sqlstate: Option<String>,
+    details: Vec<(&'static str, String)>,
+    hint: Option<String>,
+    exit_code: u8,
+}
+
+impl Account {
+    fn of(error: &Error) -> Self {
+        let mut causes = Vec::new();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        let mut account = Self {
+            message: error.to_string(),
+            place: None,
+            causes,
+            sqlstate: None,
+            details: Vec::new(),
+            hint: error.hint(),
+            exit_code: error.exit_code(),
+        };
+        if let Error::Apply(error) = error {
+            account.add(error);
+        }
+        account
+    }
+
+    fn add(&mut self, error: &ApplyError) {
+        match error {
+            ApplyError::Failed(failure) => {
+                let server = &failure.error;
+                self.place =
+                    failure.place.as_ref().map(|place| (place.to_string(), place.text.clone()));
+                self.sqlstate.clone_from(&server.sqlstate);
+                let parts = [
+                    ("detail", server.detail.clone()),
+                    ("server's hint", server.hint.clone()),
+                    ("context", server.context.clone()),
+                    ("applied before it", failure.applied_before.as_ref().map(ToString::to_string)),
+                ];
+                self.details
+                    .extend(parts.into_iter().filter_map(|(name, text)| Some((name, text?))));
+            }
+            ApplyError::LockDeadline { error, blockers, .. } => {
+                self.sqlstate.clone_from(&error.sqlstate);
+                self.details.extend(blockers.iter().map(|it| ("blocked by", it.to_string())));
+            }
+            ApplyError::LockGone
+            | ApplyError::HeadsMoved
+            | ApplyError::Lost(_)
+            | ApplyError::NotRecorded { .. }
+            | ApplyError::KeptDownFile(_)
+            | ApplyError::NotInThisImage { .. }
+            | ApplyError::Stopped(_) => {}
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let mut lines = vec![format!("error: {}", self.message)];
+        if let Some((place, line)) = &self.place {
+            lines.push(format!("  at {place}"));
+            lines.push(format!("     | {line}"));
+        }
+        lines.extend(self.causes.iter().map(|cause| format!("caused by: {cause}")));
+        lines.extend(self.details.iter().map(|(name, detail)| format!("{name}: {detail}")));
+        lines.extend(self.hint.iter().map(|hint| format!("hint: {hint}")));
+        lines.join("\n") + "\n"
+    }
+
+    fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("timestamp".to_owned(), json!(clock::now()));
+        object.insert("level".to_owned(), json!(Level::Error));
+        object.insert("message".to_owned(), json!(self.message));
+        if let Some((place, line)) = &self.place {
+            object.insert("at".to_owned(), json!(place));
+            object.insert("line".to_owned(), json!(line));
+        }
+        if !self.causes.is_empty() {
+            object.insert("caused_by".to_owned(), json!(self.causes));
+        }
+        if let Some(sqlstate) = &self.sqlstate {
+            object.insert("sqlstate".to_owned(), json!(sqlstate));
+        }
+        for (name, detail) in &self.details {
+            let name = name.replace(' ', "_").replace('\'', "");
+            match object.get_mut(&name) {
+                Some(Value::Array(several)) => several.push(json!(detail)),
+                Some(_) | None => drop(object.insert(name, json!([detail]))),
+            }
+        }
+        if let Some(hint) = &self.hint {
+            object.insert("hint".to_owned(), json!(hint));
+        }
+        object.insert("exit_code".to_owned(), json!(self.exit_code));
+        Value::Object(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_leaves_as_stars_wherever_it_is() {
+        let secrets: Arc<[String]> = ["s3ntinel%21".to_owned(), "s3ntinel!".to_owned()].into();
+        let report = Report { json: false, secrets, termination_log: None };
+        assert_eq!(report.scrub("a s3ntinel! b s3ntinel%21"), "a *** b ***");
+    }
+}

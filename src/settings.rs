@@ -1,0 +1,343 @@
+//! What castoff was told to do: environment variables, files that they name, and flags.
+//!
+//! A flag goes before its variable, and an empty string counts as unset. Nothing here reads the
+//! process's environment: `main` hands it over, as bytes that may not be UTF-8.
+//!
+//! # Invariants
+//!
+//! No secret is in an error, a warning, `effective` or the `Debug` of [`Settings`].
+
+mod error;
+mod source;
+#[cfg(test)]
+mod tests;
+mod user;
+mod value;
+mod variables;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::database_url::{DatabaseUrl, Parameter, Parameters};
+
+pub use error::SettingsError;
+pub use source::Origin;
+use source::Sources;
+pub use value::{Ahead, Level, LogFormat, Mode};
+pub(crate) use variables::{VARIABLES, Variable};
+
+/// Everything that can be set, parsed and checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The database; absent if nothing names one.
+    pub database: Option<DatabaseUrl>,
+    /// A folder to use instead of the built-in migrations.
+    pub migrations_dir: Option<PathBuf>,
+    /// The schema of the ledger.
+    pub schema: String,
+    /// How long to wait for the database to be ready.
+    pub wait_timeout: Duration,
+    /// How long to wait for what looks permanent but may still be created.
+    pub settle_timeout: Duration,
+    /// How long one attempt to connect may take, all of it; never zero.
+    pub connect_timeout: Duration,
+    /// How long a start waits for another that migrates.
+    pub leader_timeout: Duration,
+    /// The server's `lock_timeout` for each revision; never zero.
+    pub lock_timeout: Duration,
+    /// How long a revision is tried again when it doesn't get its locks.
+    pub lock_deadline: Duration,
+    /// What happens when the database is newer than this image.
+    pub ahead: Ahead,
+    /// The revision to stamp an unversioned database with.
+    pub baseline: Option<String>,
+    /// How much of a start happens.
+    pub mode: Mode,
+    /// What the log looks like.
+    pub log_format: LogFormat,
+    /// How much is logged.
+    pub log: Level,
+    /// Who migrates, for the ledger.
+    pub application: Option<String>,
+    /// Where the reason of a failure is written.
+    pub termination_log: PathBuf,
+    /// What looks like a mistake, a line each.
+    pub warnings: Vec<String>,
+    /// Every setting with its value and where it came from, without secrets.
+    pub effective: Vec<Setting>,
+}
+
+/// One setting as it is in effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// The variable's name.
+    pub name: &'static str,
+    /// Its value, with `***` for a secret; empty if it has none.
+    pub value: String,
+    /// Where the value came from.
+    pub origin: Origin,
+}
+
+/// The variables of castoff's own as envy finds them, without the `CASTOFF_` of their names.
+#[derive(Deserialize)]
+struct Raw {
+    migrations_dir: Option<String>,
+    schema: Option<String>,
+    wait_timeout: Option<String>,
+    settle_timeout: Option<String>,
+    connect_timeout: Option<String>,
+    leader_timeout: Option<String>,
+    lock_timeout: Option<String>,
+    lock_deadline: Option<String>,
+    ahead: Option<String>,
+    baseline: Option<String>,
+    mode: Option<String>,
+    log_format: Option<String>,
+    log: Option<String>,
+    application: Option<String>,
+    termination_log: Option<String>,
+}
+
+/// This process's environment, as bytes.
+pub(crate) fn environment() -> Vec<(OsString, OsString)> {
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    std::env::vars_os().collect()
+}
+
+impl Settings {
+    /// Reads the settings from an environment, such as [`std::env::vars_os`], and flags.
+    ///
+    /// A flag is the name of its variable with a value, as [`crate::cli::parse`] returns them. Reads
+    /// the files that `_FILE` variables name, and `/etc/passwd` if no user is named.
+    pub fn read(
+        environment: impl Iterator<Item = (OsString, OsString)>,
+        flags: &[(&'static str, String)],
+    ) -> Result<Self, SettingsError> {
+        let mut sources = Sources::collect(environment, flags)?;
+        let raw: Raw = envy::prefixed("CASTOFF_")
+            .from_iter(sources.pairs())
+            .map_err(|_| SettingsError::Environment)?;
+        let mut effective = Vec::new();
+        let (database, url_variable) = database(&mut sources, &mut effective)?;
+        let mut warnings = std::mem::take(&mut sources.warnings);
+        if database.is_some() {
+            warnings.extend(sources.unread.iter().map(|name| {
+                format!("{name} is set, which libpq reads and this version of castoff does not")
+            }));
+        }
+
+        let mut reader = Reader { sources: &sources, effective };
+        let read = &mut reader;
+        let mut settings = Self {
+            database,
+            migrations_dir: read.optional(
+                "CASTOFF_MIGRATIONS_DIR",
+                raw.migrations_dir,
+                |path| Ok(path.into()),
+            )?,
+            schema: read.required("CASTOFF_SCHEMA", raw.schema, value::schema)?,
+            mode: read.required("CASTOFF_MODE", raw.mode, value::mode)?,
+            ahead: read.required("CASTOFF_AHEAD", raw.ahead, value::ahead)?,
+            baseline: read.optional("CASTOFF_BASELINE", raw.baseline, |text| Ok(text.into()))?,
+            wait_timeout: read.required(
+                "CASTOFF_WAIT_TIMEOUT",
+                raw.wait_timeout,
+                value::duration,
+            )?,
+            settle_timeout: read.required(
+                "CASTOFF_SETTLE_TIMEOUT",
+                raw.settle_timeout,
+                value::duration,
+            )?,
+            connect_timeout: read.required(
+                "CASTOFF_CONNECT_TIMEOUT",
+                raw.connect_timeout,
+                value::positive_duration,
+            )?,
+            leader_timeout: read.required(
+                "CASTOFF_LEADER_TIMEOUT",
+                raw.leader_timeout,
+                value::duration,
+            )?,
+            lock_timeout: read.required(
+                "CASTOFF_LOCK_TIMEOUT",
+                raw.lock_timeout,
+                value::lock_timeout,
+            )?,
+            lock_deadline: read.required(
+                "CASTOFF_LOCK_DEADLINE",
+                raw.lock_deadline,
+                value::duration,
+            )?,
+            log: read.required("CASTOFF_LOG", raw.log, value::level)?,
+            log_format: read.required("CASTOFF_LOG_FORMAT", raw.log_format, value::log_format)?,
+            application: read
+                .optional("CASTOFF_APPLICATION", raw.application, |text| Ok(text.into()))?,
+            termination_log: read.required(
+                "CASTOFF_TERMINATION_LOG",
+                raw.termination_log,
+                |path| Ok(path.into()),
+            )?,
+            warnings,
+            effective: Vec::new(),
+        };
+        settings.effective = reader.effective;
+        settings.take_connect_timeout(sources.origin(url_variable));
+        Ok(settings)
+    }
+
+    /// The database, or the error that none is configured.
+    pub fn database(&self) -> Result<&DatabaseUrl, SettingsError> {
+        self.database.as_ref().ok_or(SettingsError::NoDatabase)
+    }
+
+    /// Every form in which the database's password was seen, for the scrubber of the log.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets: Vec<String> =
+            self.database.iter().flat_map(DatabaseUrl::secrets).map(str::to_owned).collect();
+        secrets.dedup();
+        secrets
+    }
+
+    /// The variables that are castoff's alone and that the application must not inherit.
+    pub fn secret_variables() -> &'static [&'static str] {
+        &variables::SECRET_VARIABLES
+    }
+
+    /// Takes libpq's `connect_timeout` where castoff's own is not set.
+    fn take_connect_timeout(&mut self, origin: Origin) {
+        let given = self.database.as_ref().and_then(DatabaseUrl::connect_timeout);
+        let setting = self
+            .effective
+            .iter_mut()
+            .find(|s| s.name == "CASTOFF_CONNECT_TIMEOUT" && s.origin == Origin::Default);
+        if let (Some(timeout), Some(setting)) = (given, setting) {
+            self.connect_timeout = timeout;
+            setting.value = format!("{}s", timeout.as_secs());
+            setting.origin = origin;
+        }
+    }
+}
+
+/// Parses values and keeps account of them.
+struct Reader<'a> {
+    sources: &'a Sources,
+    effective: Vec<Setting>,
+}
+
+impl Reader<'_> {
+    /// Parses a setting that has a default.
+    fn required<T>(
+        &mut self,
+        name: &'static str,
+        value: Option<String>,
+        parse: fn(&str) -> Result<T, value::Expected>,
+    ) -> Result<T, SettingsError> {
+        let default = VARIABLES.iter().find(|v| v.name == name).and_then(|v| v.default);
+        let value = value.unwrap_or_else(|| default.unwrap_or_default().to_owned());
+        self.parse(name, value, parse)
+    }
+
+    /// Parses a setting that may be absent.
+    fn optional<T>(
+        &mut self,
+        name: &'static str,
+        value: Option<String>,
+        parse: fn(&str) -> Result<T, value::Expected>,
+    ) -> Result<Option<T>, SettingsError> {
+        if let Some(value) = value {
+            return self.parse(name, value, parse).map(Some);
+        }
+        self.effective.push(Setting { name, value: String::new(), origin: Origin::Default });
+        Ok(None)
+    }
+
+    fn parse<T>(
+        &mut self,
+        name: &'static str,
+        value: String,
+        parse: fn(&str) -> Result<T, value::Expected>,
+    ) -> Result<T, SettingsError> {
+        let origin = self.sources.origin(name);
+        let parsed = if value.contains("://") {
+            Err("a plain value: the URL of the database belongs in CASTOFF_DATABASE_URL")
+        } else {
+            parse(&value)
+        };
+        let parsed = parsed.map_err(|expected| SettingsError::InvalidValue {
+            name: match origin {
+                Origin::Flag => format!("--{}", variables::flag(name)),
+                Origin::Default | Origin::Environment | Origin::File(_) => name.to_owned(),
+            },
+            found: shown(&value),
+            expected,
+        })?;
+        self.effective.push(Setting { name, value, origin });
+        Ok(parsed)
+    }
+}
+
+/// A value in quotes, shortened; and not at all if a URL landed in the wrong place.
+pub(crate) fn shown(value: &str) -> String {
+    const LONGEST: usize = 40;
+    if value.contains("://") || value.contains("password") {
+        "a URL".to_owned()
+    } else if value.chars().count() > LONGEST {
+        format!("{:?}…", value.chars().take(LONGEST).collect::<String>())
+    } else {
+        format!("{value:?}")
+    }
+}
+
+/// Reads what names the database, and the variable that does.
+fn database(
+    sources: &mut Sources,
+    effective: &mut Vec<Setting>,
+) -> Result<(Option<DatabaseUrl>, &'static str), SettingsError> {
+    let mut url_variable = "CASTOFF_DATABASE_URL";
+    let mut url = sources.secret(url_variable, "CASTOFF_DATABASE_URL_FILE")?.map(str::to_owned);
+    if url.is_none() {
+        url_variable = "DATABASE_URL";
+        url = sources.secret(url_variable, "DATABASE_URL_FILE")?.map(str::to_owned);
+    }
+    sources.secret("PGPASSWORD", "PGPASSWORD_FILE")?;
+
+    let named = ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER"]
+        .into_iter()
+        .find(|variable| sources.value(variable).is_some());
+    let variable = match (&url, named) {
+        (Some(_), _) => url_variable,
+        (None, Some(variable)) => variable,
+        (None, None) => return Ok((None, url_variable)),
+    };
+    let refused = |source| SettingsError::Database { variable, source };
+    let mut parameters = match &url {
+        Some(url) => Parameters::parse(url).map_err(refused)?,
+        None => Parameters::default(),
+    };
+    let mut taken = Vec::new();
+    for parameter in Parameter::all() {
+        let Some(name) = parameter.variable() else { continue };
+        let Some(value) = sources.value(name).filter(|_| !parameters.has(parameter)) else {
+            continue;
+        };
+        let hidden = parameter.is_secret() || value.contains("://");
+        let shown = if hidden { "***" } else { value };
+        taken.push(Setting { name, value: shown.to_owned(), origin: sources.origin(name) });
+        parameters.fill(parameter, value.to_owned());
+    }
+    let database = DatabaseUrl::new(&parameters, user::name).map_err(|source| {
+        // What is wrong may be in a variable beside the URL: then that is the one to name.
+        let variable = source.variable().unwrap_or(variable);
+        SettingsError::Database { variable, source }
+    })?;
+    if url.is_some() {
+        let origin = sources.origin(variable);
+        effective.push(Setting { name: variable, value: database.to_string(), origin });
+    }
+    effective.extend(taken);
+    Ok((Some(database), variable))
+}

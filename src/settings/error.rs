@@ -1,0 +1,121 @@
+//! Why the settings are refused.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::database_url::DatabaseUrlError;
+
+/// Why castoff can't start with the settings it was given.
+#[derive(Debug)]
+pub enum SettingsError {
+    /// The value of a variable is not UTF-8.
+    NotUtf8 {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// A variable and its `_FILE` are both set.
+    BothSet {
+        /// The variable.
+        variable: &'static str,
+        /// The variable that names a file.
+        file_variable: &'static str,
+    },
+    /// A `_FILE` can't be read.
+    UnreadableFile {
+        /// The variable that names it.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A `_FILE` holds nothing that could be a secret.
+    UnusableFile {
+        /// The variable that names it.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A setting's value is not one that it can have.
+    InvalidValue {
+        /// The variable, or the flag with its dashes.
+        name: String,
+        /// The value, shortened.
+        found: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// What names the database is refused.
+    Database {
+        /// The variable that names it.
+        variable: &'static str,
+        /// Why.
+        source: DatabaseUrlError,
+    },
+    /// Nothing names a database.
+    NoDatabase,
+    /// The variables can't be taken together; no known environment leads here.
+    Environment,
+}
+
+impl SettingsError {
+    /// Says what to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotUtf8 { .. } | Self::InvalidValue { .. } | Self::Environment => None,
+            Self::BothSet { variable, file_variable } => {
+                Some(format!("unset {variable} or {file_variable}"))
+            }
+            Self::UnreadableFile { variable, .. } | Self::UnusableFile { variable, .. } => Some(
+                format!("{variable} has to name a file that holds the secret and nothing else"),
+            ),
+            Self::Database { source, .. } => source.hint(),
+            Self::NoDatabase => {
+                Some("set DATABASE_URL to postgresql://user:password@host:5432/database".into())
+            }
+        }
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUtf8 { variable } => write!(f, "the value of {variable} is not UTF-8"),
+            Self::BothSet { variable, file_variable } => {
+                write!(f, "{variable} and {file_variable} are both set, and one was expected")
+            }
+            Self::UnreadableFile { variable, path, .. } => {
+                write!(f, "the file that {variable} names, {}, can't be read", path.display())
+            }
+            Self::UnusableFile { variable, path, expected } => {
+                write!(f, "the file that {variable} names, {}, is not {expected}", path.display())
+            }
+            Self::InvalidValue { name, found, expected } => {
+                write!(f, "{name} is {found}, and should be {expected}")
+            }
+            Self::Database { variable, .. } => {
+                write!(f, "{variable} does not name a database that castoff can connect to")
+            }
+            Self::NoDatabase => f.write_str("no database is configured"),
+            Self::Environment => f.write_str("the environment variables can't be read"),
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::UnreadableFile { source, .. } => Some(source),
+            Self::Database { source, .. } => Some(source),
+            Self::NotUtf8 { .. }
+            | Self::BothSet { .. }
+            | Self::UnusableFile { .. }
+            | Self::InvalidValue { .. }
+            | Self::NoDatabase
+            | Self::Environment => None,
+        }
+    }
+}

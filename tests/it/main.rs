@@ -1,0 +1,14 @@
+//! The integration tests: what castoff does in front of a real PostgreSQL.
+//!
+//! `support` holds the builders; every other module is a table of facts about one subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its builders too"
+)]
+
+mod support;
+
+mod support_test;

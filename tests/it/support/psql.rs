@@ -1,0 +1,78 @@
+//! One run of psql: how tests look at a database without the code under test.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::programs::Programs;
+
+/// Between the columns and between the rows of what psql prints for [`Psql::rows`].
+const COLUMN: char = '\x1f';
+const ROW: char = '\x1e';
+
+/// Whom psql connects as, and to what.
+#[derive(Clone, Debug)]
+pub(super) struct Psql {
+    programs: Programs,
+    url: String,
+}
+
+impl Psql {
+    /// A psql that connects to `url`.
+    pub(super) fn new(programs: &Programs, url: impl Into<String>) -> Psql {
+        Psql { programs: programs.clone(), url: url.into() }
+    }
+
+    /// The command without any SQL yet.
+    pub(super) fn command(&self) -> Command {
+        let mut command = self.programs.command("psql");
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"]).arg(&self.url);
+        command.env("PGAPPNAME", "test").env("PGOPTIONS", "-c client_min_messages=warning");
+        command
+    }
+
+    /// Runs statements one by one, as a file; what they print or the error that they end with.
+    pub(super) fn try_run(&self, sql: &str) -> Result<String, String> {
+        feed(self.command(), sql).map(|output| output.trim().to_owned())
+    }
+
+    /// Runs statements that must succeed.
+    #[track_caller]
+    pub(super) fn run(&self, sql: &str) -> String {
+        self.try_run(sql).unwrap_or_else(|error| panic!("{error}\nin: {sql}"))
+    }
+
+    /// The rows of one query, column by column; null is empty.
+    #[track_caller]
+    pub(super) fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        let mut command = self.command();
+        command.args(["-F", &COLUMN.to_string(), "-R", &ROW.to_string()]);
+        let output = feed(command, sql).unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+        let output = output.strip_suffix('\n').unwrap_or(&output);
+        output
+            .split(ROW)
+            .filter(|row| !row.is_empty())
+            .map(|row| row.split(COLUMN).map(str::to_owned).collect())
+            .collect()
+    }
+}
+
+fn feed(mut command: Command, sql: &str) -> Result<String, String> {
+    let mut child = command
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("cannot start psql");
+    let mut stdin = child.stdin.take().unwrap();
+    let sql = sql.to_owned();
+    // An early end of psql closes the pipe: its error message says more than ours would.
+    let writer = std::thread::spawn(move || stdin.write_all(sql.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    drop(writer.join());
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+}
