@@ -1,0 +1,32 @@
+# The commands of this project. Those that need PostgreSQL or a C linker install them (Debian).
+
+.PHONY: help demo test check check-rust check-docs check-scripts check-dependencies clean
+
+help: ## says what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 22
+
+demo: ## shows castoff at work on a throwaway PostgreSQL
+	@scripts/demo
+
+test: ## runs every test, each against a real PostgreSQL
+	scripts/c-linker
+	PG_BIN=$$(scripts/postgres-server) && export PG_BIN && \
+		cargo test --all-targets && cargo test --doc
+
+check: check-rust check-docs check-scripts check-dependencies ## checks all that is not a test
+
+check-rust: ## checks formatting and lints
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+check-docs: ## checks the documentation's links
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+
+check-scripts: ## checks the shell scripts
+	shellcheck -x .ci/run $$(find scripts -type f ! -name "*.sql")
+
+check-dependencies: ## checks licences, sources, duplicates and advisories
+	scripts/cargo-deny
+
+clean: ## removes what was built
+	cargo clean
