@@ -258,3 +258,6 @@ fn in_order<'g>(
 ) -> Vec<&'g crate::revision::Revision> {
     graph.revisions().iter().filter(|revision| wanted.contains(revision.id())).collect()
 }
+
+#[cfg(test)]
+mod tests;
