@@ -123,6 +123,9 @@ impl Settings {
         let mut effective = Vec::new();
         let (database, url_variable) = database(&mut sources, &mut effective)?;
         let mut warnings = std::mem::take(&mut sources.warnings);
+        if let (Some(_), Some(variable)) = (&database, sources.binding) {
+            return Err(SettingsError::Unsupported { variable });
+        }
         if database.is_some() {
             warnings.extend(sources.unread.iter().map(|name| {
                 format!("{name} is set, which libpq reads and this version of castoff does not")

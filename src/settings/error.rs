@@ -55,6 +55,11 @@ pub enum SettingsError {
         /// Why.
         source: DatabaseUrlError,
     },
+    /// A variable of libpq's asks for something that this version can't promise.
+    Unsupported {
+        /// The variable.
+        variable: &'static str,
+    },
     /// Nothing names a database.
     NoDatabase,
     /// The variables can't be taken together; no known environment leads here.
@@ -73,6 +78,9 @@ impl SettingsError {
                 format!("{variable} has to name a file that holds the secret and nothing else"),
             ),
             Self::Database { source, .. } => source.hint(),
+            Self::Unsupported { variable } => {
+                Some(format!("unset {variable}, or say the same in DATABASE_URL"))
+            }
             Self::NoDatabase => {
                 Some("set DATABASE_URL to postgresql://user:password@host:5432/database".into())
             }
@@ -99,6 +107,9 @@ impl fmt::Display for SettingsError {
             Self::Database { variable, .. } => {
                 write!(f, "{variable} does not name a database that castoff can connect to")
             }
+            Self::Unsupported { variable } => {
+                write!(f, "{variable} is set, and this version of castoff can't connect as it asks")
+            }
             Self::NoDatabase => f.write_str("no database is configured"),
             Self::Environment => f.write_str("the environment variables can't be read"),
         }
@@ -114,6 +125,7 @@ impl std::error::Error for SettingsError {
             | Self::BothSet { .. }
             | Self::UnusableFile { .. }
             | Self::InvalidValue { .. }
+            | Self::Unsupported { .. }
             | Self::NoDatabase
             | Self::Environment => None,
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use super::error::SettingsError;
-use super::variables::{advice, is_unread, known};
+use super::variables::{advice, is_binding, known, unread};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,9 @@ pub(super) struct Sources {
     /// What looks like a mistake in the environment.
     pub(super) warnings: Vec<String>,
     /// Variables of libpq's that castoff doesn't read.
-    pub(super) unread: Vec<String>,
+    pub(super) unread: Vec<&'static str>,
+    /// One of them that says where not to connect, or how not to.
+    pub(super) binding: Option<&'static str>,
 }
 
 impl Sources {
@@ -39,21 +41,28 @@ impl Sources {
         environment: impl Iterator<Item = (OsString, OsString)>,
         flags: &[(&'static str, String)],
     ) -> Result<Self, SettingsError> {
-        let mut sources =
-            Self { values: BTreeMap::new(), warnings: Vec::new(), unread: Vec::new() };
+        let mut sources = Self {
+            values: BTreeMap::new(),
+            warnings: Vec::new(),
+            unread: Vec::new(),
+            binding: None,
+        };
         for (name, value) in environment {
             let Some(name) = name.to_str().filter(|_| !value.is_empty()) else { continue };
             if let Some(variable) = known(name) {
                 let value = value.into_string().map_err(|_| SettingsError::NotUtf8 { variable })?;
                 sources.values.insert(variable, (value, Origin::Environment));
-            } else if is_unread(name) {
-                sources.unread.push(name.to_owned());
+            } else if let Some(variable) = unread(name) {
+                if is_binding(variable, &value.to_string_lossy()) {
+                    sources.binding = Some(variable);
+                }
+                sources.unread.push(variable);
             } else {
                 sources.warnings.extend(advice(name));
             }
         }
         sources.warnings.sort();
-        sources.unread.sort();
+        sources.unread.sort_unstable();
         for (variable, value) in flags.iter().filter(|(_, value)| !value.is_empty()) {
             sources.values.insert(variable, (value.clone(), Origin::Flag));
         }

@@ -298,9 +298,9 @@ fn mistakes_in_the_environment_are_warnings() {
         "CASTOFF_WAIT_TIMOUT is not a setting of castoff; did you mean CASTOFF_WAIT_TIMEOUT?";
     assert!(settings.warnings[0].starts_with("CASTOFF_MIGRATIONS is read when castoff is built"));
     assert_eq!(settings.warnings[1..], [near]);
-    let settings = read(&[("PGSERVICE", "x"), ("PGUSER", "u")]).unwrap();
+    let settings = read(&[("PGPASSFILE", "x"), ("PGUSER", "u")]).unwrap();
     assert_eq!(settings.warnings.len(), 1);
-    assert!(settings.warnings[0].starts_with("PGSERVICE is set"));
+    assert!(settings.warnings[0].starts_with("PGPASSFILE is set"));
 }
 
 #[test]
@@ -318,4 +318,20 @@ fn no_secret_is_shown() {
     let json = serde_json::to_string(&settings.effective).unwrap();
     assert!(json.contains(r#""name":"PGUSER","value":"u","origin":"environment""#), "{json}");
     assert!(!format!("{json} {settings:?} {:?}", settings.warnings).contains("S3ntinel"));
+}
+
+#[test]
+fn what_libpq_was_forbidden_is_not_done_with_a_warning() {
+    for (variable, value) in [
+        ("PGSERVICE", "shop"),
+        ("PGREQUIREAUTH", "scram-sha-256"),
+        ("PGREQUIREPEER", "postgres"),
+        ("PGREQUIRESSL", "1"),
+        ("PGCHANNELBINDING", "require"),
+    ] {
+        let error = read(&[(variable, value), ("PGUSER", "u")]).unwrap_err();
+        assert!(error.to_string().starts_with(variable), "{error}");
+        assert!(read(&[(variable, value)]).is_ok(), "{variable} without a database");
+    }
+    assert!(read(&[("PGCHANNELBINDING", "prefer"), ("PGUSER", "u")]).is_ok());
 }

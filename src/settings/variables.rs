@@ -101,9 +101,20 @@ pub(super) fn known(name: &str) -> Option<&'static str> {
         .find(|known| *known == name)
 }
 
-/// Whether castoff ignores this variable of libpq's.
-pub(super) fn is_unread(name: &str) -> bool {
-    UNREAD.contains(&name)
+/// Finds a variable of libpq's that castoff doesn't read.
+pub(super) fn unread(name: &str) -> Option<&'static str> {
+    UNREAD.into_iter().find(|unread| *unread == name)
+}
+
+/// Whether an unread variable forbids what castoff would do without it: go to another server than
+/// the service's, or trust one that libpq would not.
+pub(super) fn is_binding(variable: &str, value: &str) -> bool {
+    match variable {
+        "PGCHANNELBINDING" => value == "require",
+        "PGREQUIRESSL" => value == "1",
+        "PGREQUIREAUTH" | "PGREQUIREPEER" | "PGSERVICE" => true,
+        _ => false,
+    }
 }
 
 /// The warning that a variable deserves that castoff doesn't know, if it looks like castoff's.
