@@ -184,7 +184,7 @@ struct Queue<'a> {
 
 impl<'a> Queue<'a> {
     fn new(migrator: &'a Migrator) -> Self {
-        let pauses = full_jitter(Duration::from_millis(200), Duration::from_secs(3));
+        let pauses = full_jitter(Duration::from_millis(100), Duration::from_secs(2));
         Self { migrator, since: None, said: None, pauses: Box::new(pauses) }
     }
 

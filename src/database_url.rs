@@ -66,6 +66,17 @@ struct Keepalives {
     count: Option<u32>,
 }
 
+/// When a server that says nothing more is taken for lost, where the URL doesn't say: in 25 s. The
+/// system's own limits are two hours idle and a quarter of an hour unacknowledged.
+mod lost {
+    use std::time::Duration;
+
+    pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(25);
+    pub(super) const IDLE: Duration = Duration::from_secs(10);
+    pub(super) const INTERVAL: Duration = Duration::from_secs(5);
+    pub(super) const COUNT: u32 = 3;
+}
+
 impl DatabaseUrl {
     /// Makes sense of the parameters; `user` is asked for a name if they have none.
     pub(crate) fn new(
@@ -163,18 +174,11 @@ impl DatabaseUrl {
         if let Some(options) = &self.options {
             config.options(options);
         }
-        if let Some(timeout) = self.tcp_user_timeout {
-            config.tcp_user_timeout(timeout);
-        }
-        if let Some(idle) = self.keepalives.idle {
-            config.keepalives_idle(idle);
-        }
-        if let Some(interval) = self.keepalives.interval {
-            config.keepalives_interval(interval);
-        }
-        if let Some(count) = self.keepalives.count {
-            config.keepalives_retries(count);
-        }
+        config
+            .tcp_user_timeout(self.tcp_user_timeout.unwrap_or(lost::UNACKNOWLEDGED))
+            .keepalives_idle(self.keepalives.idle.unwrap_or(lost::IDLE))
+            .keepalives_interval(self.keepalives.interval.unwrap_or(lost::INTERVAL))
+            .keepalives_retries(self.keepalives.count.unwrap_or(lost::COUNT));
         Server { label: endpoint.label(), config }
     }
 }

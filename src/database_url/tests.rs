@@ -172,14 +172,14 @@ fn a_servers_configuration_holds_all_that_was_given() {
 }
 
 #[test]
-fn what_is_not_given_has_libpqs_default() {
+fn what_is_not_given_has_a_default() {
     let url = url("postgresql://u@h?connect_timeout=0&keepalives_idle=-1&tcp_user_timeout=0");
     let config = url.servers().next().unwrap().config;
     assert_eq!(config.get_dbname(), Some("u"));
     assert_eq!(config.get_application_name(), Some("castoff"));
     assert_eq!(config.get_password(), None);
     assert!(config.get_keepalives());
-    assert_eq!(config.get_tcp_user_timeout(), None);
+    assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(25)));
     assert_eq!(url.connect_timeout(), None);
     let named = "user=u fallback_application_name=shop".parse::<DatabaseUrl>().unwrap();
     assert_eq!(named.servers().next().unwrap().config.get_application_name(), Some("shop"));
