@@ -168,7 +168,8 @@ async fn snapshot(session: &Session, ledger: &LedgerName) -> Result<Reading, Rea
 struct Facts {
     tables: LedgerTables,
     search_path: Vec<String>,
-    alembic_schemas: Vec<String>,
+    /// Each schema that has Alembic's table, and whether the role may read it.
+    alembic: Vec<(String, bool)>,
 }
 
 /// The number of the ledger's columns that a stranger's table would not have.
@@ -198,9 +199,9 @@ impl Facts {
     fn of(rows: &[SimpleQueryRow], ledger: &LedgerName) -> Result<Self, ReadError> {
         let mut schema_exists = false;
         let mut search_path = Vec::new();
-        let mut alembic_schemas = Vec::new();
+        let mut alembic = Vec::new();
         let mut ledger_tables = Vec::new();
-        let mut closed: Vec<(String, String)> = Vec::new();
+        let mut closed = Vec::new();
         for row in rows {
             let text = |column| row.get(column).unwrap_or_default().to_owned();
             let readable = row.get(2) == Some("readable");
@@ -209,8 +210,7 @@ impl Facts {
                     search_path = serde_json::from_str(&text(1)).unwrap_or_default();
                 }
                 Some("schema") => schema_exists = true,
-                Some("alembic") if readable => alembic_schemas.push(text(1)),
-                Some("alembic") => closed.push((text(1), "alembic_version".to_owned())),
+                Some("alembic") => alembic.push((text(1), readable)),
                 Some("ledger") => {
                     let table = text(1);
                     if row.get(3) != Some("ours") {
@@ -218,19 +218,16 @@ impl Facts {
                         return Err(ReadError::NotALedger { table });
                     }
                     if !readable {
-                        closed.push((ledger.schema().to_owned(), table.clone()));
+                        closed.push(table.clone());
                     }
                     ledger_tables.push(table);
                 }
                 _ => {}
             }
         }
-        let of_ledger = |closed: &&(String, String)| closed.1 != "alembic_version";
-        let ledger_closed: Vec<_> =
-            closed.iter().filter(of_ledger).map(|(_, table)| table.clone()).collect();
-        if !ledger_closed.is_empty() {
+        if !closed.is_empty() {
             let schema = ledger.schema().to_owned();
-            return Err(ReadError::NoAccess { schema, tables: ledger_closed });
+            return Err(ReadError::NoAccess { schema, tables: closed });
         }
         let tables = match &ledger_tables[..] {
             [] => LedgerTables::Absent { schema_exists },
@@ -240,11 +237,7 @@ impl Facts {
             }
             _ => LedgerTables::Present,
         };
-        // With a ledger, nobody asks Alembic's table.
-        if let (LedgerTables::Absent { .. }, Some((schema, table))) = (tables, closed.pop()) {
-            return Err(ReadError::NoAccess { schema, tables: vec![table] });
-        }
-        Ok(Self { tables, search_path, alembic_schemas })
+        Ok(Self { tables, search_path, alembic })
     }
 }
 
@@ -306,15 +299,17 @@ async fn alembic_tables(
 ) -> Result<Vec<AlembicVersion>, ReadError> {
     let mut tables = Vec::new();
     // The first schema of the search path that has the table is what its bare name means.
-    let visible = facts.search_path.iter().find(|schema| facts.alembic_schemas.contains(*schema));
-    for schema in &facts.alembic_schemas {
-        let rows = session
-            .rows(&format!(
-                "SELECT version_num FROM {}.alembic_version ORDER BY 1",
-                identifier(schema)
-            ))
-            .await?;
-        let versions = rows.iter().map(|row| row.get(0).unwrap_or_default().to_owned()).collect();
+    let visible =
+        facts.search_path.iter().find(|path| facts.alembic.iter().any(|(it, _)| it == *path));
+    for (schema, readable) in &facts.alembic {
+        let query =
+            format!("SELECT version_num FROM {}.alembic_version ORDER BY 1", identifier(schema));
+        let versions = if *readable {
+            let rows = session.rows(&query).await?;
+            Some(rows.iter().map(|row| row.get(0).unwrap_or_default().to_owned()).collect())
+        } else {
+            None
+        };
         let visible = visible == Some(schema);
         tables.push(AlembicVersion { schema: schema.clone(), versions, visible });
     }

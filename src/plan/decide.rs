@@ -180,37 +180,47 @@ fn resume_point(revision: &Revision, row: Option<&Applied>) -> Result<Option<usi
 }
 
 fn unversioned(graph: &Graph, state: &DatabaseState, policy: &Policy) -> Result<Plan, Refusal> {
-    match alembic(&state.alembic)? {
-        Some(table) if !table.versions.is_empty() => {
-            let named: Vec<_> = table.versions.iter().map(|v| RevisionId::new(v).ok()).collect();
-            let (known, unknown): (Vec<_>, Vec<_>) = named
-                .into_iter()
-                .zip(&table.versions)
-                .partition(|(id, _)| id.as_ref().is_some_and(|id| graph.get(id).is_some()));
-            let known: Vec<_> = known.into_iter().filter_map(|(id, _)| id).collect();
-            if unknown.is_empty() {
-                let standing = Standing::Adopted { versions: known.clone() };
-                return record(graph, &known, Origin::Adopt, policy, standing);
-            }
-            match &policy.baseline {
-                Some(baseline) => baselined(graph, baseline, policy),
-                None => Err(Refusal::AlembicUnknown {
-                    schema: table.schema.clone(),
-                    unknown: unknown.into_iter().map(|(_, text)| text.clone()).collect(),
-                    known,
-                }),
+    let refusal = match alembic(&state.alembic) {
+        Err(refusal) => refusal,
+        Ok(Some(AlembicVersion { schema, versions: None, .. })) => {
+            Refusal::AlembicUnreadable { schema: schema.clone() }
+        }
+        Ok(Some(AlembicVersion { schema, versions: Some(versions), .. }))
+            if !versions.is_empty() =>
+        {
+            match sort_versions(graph, versions) {
+                (known, unknown) if unknown.is_empty() => {
+                    let standing = Standing::Adopted { versions: known.clone() };
+                    return record(graph, &known, Origin::Adopt, policy, standing);
+                }
+                (known, unknown) => {
+                    Refusal::AlembicUnknown { schema: schema.clone(), unknown, known }
+                }
             }
         }
-        empty => match (&policy.baseline, empty) {
-            _ if state.user_objects.count == 0 => fresh(graph, policy, Standing::Fresh),
-            (Some(baseline), _) => baselined(graph, baseline, policy),
-            (None, Some(table)) => Err(Refusal::AlembicEmpty {
-                schema: table.schema.clone(),
-                objects: state.user_objects.clone(),
-            }),
-            (None, None) => Err(Refusal::Unrecognised { objects: state.user_objects.clone() }),
-        },
+        Ok(_) if state.user_objects.count == 0 => return fresh(graph, policy, Standing::Fresh),
+        Ok(Some(AlembicVersion { schema, .. })) => {
+            Refusal::AlembicEmpty { schema: schema.clone(), objects: state.user_objects.clone() }
+        }
+        Ok(None) => Refusal::Unrecognised { objects: state.user_objects.clone() },
+    };
+    match &policy.baseline {
+        Some(baseline) => baselined(graph, baseline, policy),
+        None => Err(refusal),
     }
+}
+
+/// Tells the versions that the image contains from those that it doesn't.
+fn sort_versions(graph: &Graph, versions: &[String]) -> (Vec<RevisionId>, Vec<String>) {
+    let mut known = Vec::new();
+    let mut unknown = Vec::new();
+    for version in versions {
+        match RevisionId::new(version).ok().filter(|id| graph.get(id).is_some()) {
+            Some(id) => known.push(id),
+            None => unknown.push(version.clone()),
+        }
+    }
+    (known, unknown)
 }
 
 /// The version table that counts: the one that its bare name finds, else the only one.

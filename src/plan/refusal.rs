@@ -74,6 +74,11 @@ pub enum Refusal {
         /// How many user objects, and examples.
         objects: super::UserObjects,
     },
+    /// The role may not read Alembic's table.
+    AlembicUnreadable {
+        /// The schema of the table.
+        schema: String,
+    },
     /// Several schemas hold an `alembic_version` with rows.
     AlembicAmbiguous {
         /// Those schemas.
@@ -151,6 +156,7 @@ impl Refusal {
             | Self::AlembicEmpty { .. }
             | Self::AlembicAmbiguous { .. }
             | Self::Unrecognised { .. } => 76,
+            Self::AlembicUnreadable { .. } => 77,
             Self::Baseline { .. } => 78,
         }
     }
@@ -201,6 +207,11 @@ impl Refusal {
                  if none of the revisions has run); otherwise point castoff at an empty database"
                     .to_owned()
             }
+            Self::AlembicUnreadable { schema } => format!(
+                "as its owner: GRANT USAGE ON SCHEMA {schema} TO the role; GRANT SELECT ON \
+                 {schema}.alembic_version TO the role; if the table is another product's, give \
+                 CASTOFF_BASELINE"
+            ),
             Self::AlembicAmbiguous { .. } => {
                 "set the role's search_path so that one of these schemas comes first".to_owned()
             }
@@ -283,6 +294,11 @@ impl fmt::Display for Refusal {
                 f,
                 "{schema}.alembic_version is empty, which is no version, but the database holds {}",
                 objects(found)
+            ),
+            Self::AlembicUnreadable { schema } => write!(
+                f,
+                "the role may not read {schema}.alembic_version, so nothing can be said of the \
+                 version"
             ),
             Self::AlembicAmbiguous { schemas } => write!(
                 f,

@@ -189,8 +189,8 @@ impl Ledger {
 pub struct AlembicVersion {
     /// The schema that holds it.
     pub schema: String,
-    /// Its rows as they are, in order.
-    pub versions: Vec<String>,
+    /// Its rows as they are, in order; `None` if the role may not read them.
+    pub versions: Option<Vec<String>>,
     /// Whether its bare name finds it, by the search path.
     pub visible: bool,
 }

@@ -71,7 +71,7 @@ fn with_objects(state: DatabaseState) -> DatabaseState {
 
 fn alembic(schema: &str, versions: &[&str], visible: bool) -> AlembicVersion {
     let versions = versions.iter().map(|&version| version.to_owned()).collect();
-    AlembicVersion { schema: schema.to_owned(), versions, visible }
+    AlembicVersion { schema: schema.to_owned(), versions: Some(versions), visible }
 }
 
 /// A plan in short: what each step does, and the heads at the end.
@@ -321,6 +321,20 @@ fn alembic_is_adopted_in_each_case_that_proves_a_version() {
     };
     assert_eq!(two(false, true).unwrap(), "adopt a,b,c,d => d");
     assert!(matches!(two(false, false), Err(Refusal::AlembicAmbiguous { .. })));
+}
+
+#[test]
+fn the_operators_word_counts_where_alembics_table_proves_nothing() {
+    let graph = graph(&["a", "b: a"]);
+    let closed = AlembicVersion { versions: None, ..alembic("other", &[], false) };
+    let foreign = || alembic("other", &["zz"], false);
+    let empty = || alembic("public", &[], true);
+    for tables in [vec![closed.clone()], vec![closed, foreign()], vec![foreign()], vec![empty()]] {
+        let state = DatabaseState { alembic: tables, ..with_objects(DatabaseState::default()) };
+        decide(&graph, &state, &Policy::head()).unwrap_err();
+        let policy = Policy { baseline: Some(Baseline("a".to_owned())), ..Policy::head() };
+        assert_eq!(decided(&graph, &state, &policy).1, "stamp a => a; b => b");
+    }
 }
 
 #[test]
