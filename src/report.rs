@@ -88,7 +88,7 @@ impl Report {
     pub(crate) fn error(&self, error: &Error) {
         let account = Account::of(error);
         if self.json {
-            self.line(&account.to_json().to_string());
+            self.line(&account.to_json());
         } else {
             self.line(account.to_text().trim_end());
         }
@@ -195,34 +195,50 @@ impl Account {
         lines.join("\n") + "\n"
     }
 
-    fn to_json(&self) -> Value {
-        let mut object = Map::new();
-        object.insert("timestamp".to_owned(), json!(clock::now()));
-        object.insert("level".to_owned(), json!(Level::Error));
-        object.insert("message".to_owned(), json!(self.message));
-        if let Some((place, line)) = &self.place {
-            object.insert("at".to_owned(), json!(place));
-            object.insert("line".to_owned(), json!(line));
-        }
-        if !self.causes.is_empty() {
-            object.insert("caused_by".to_owned(), json!(self.causes));
-        }
-        if let Some(sqlstate) = &self.sqlstate {
-            object.insert("sqlstate".to_owned(), json!(sqlstate));
-        }
+    fn to_json(&self) -> String {
+        let mut details = Map::new();
         for (name, detail) in &self.details {
             let name = name.replace(' ', "_").replace('\'', "");
-            match object.get_mut(&name) {
+            match details.get_mut(&name) {
                 Some(Value::Array(several)) => several.push(json!(detail)),
-                Some(_) | None => drop(object.insert(name, json!([detail]))),
+                Some(_) | None => drop(details.insert(name, json!([detail]))),
             }
         }
-        if let Some(hint) = &self.hint {
-            object.insert("hint".to_owned(), json!(hint));
-        }
-        object.insert("exit_code".to_owned(), json!(self.exit_code));
-        Value::Object(object)
+        let line = ErrorLine {
+            timestamp: clock::now(),
+            level: Level::Error,
+            message: &self.message,
+            at: self.place.as_ref().map(|(place, _)| place),
+            line: self.place.as_ref().map(|(_, line)| line),
+            caused_by: &self.causes,
+            sqlstate: self.sqlstate.as_ref(),
+            details,
+            hint: self.hint.as_ref(),
+            exit_code: self.exit_code,
+        };
+        serde_json::to_string(&line).unwrap_or_default()
     }
+}
+
+/// An error as a line of JSON; what there is not is left out.
+#[derive(Serialize)]
+struct ErrorLine<'a> {
+    timestamp: String,
+    level: Level,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<&'a String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<&'a String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    caused_by: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlstate: Option<&'a String>,
+    #[serde(flatten)]
+    details: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a String>,
+    exit_code: u8,
 }
 
 #[cfg(test)]

@@ -79,17 +79,14 @@ impl UsageError {
             Self::UnknownFlag { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean {nearest}?"))
             }
-            Self::UnknownFlag { nearest: None, .. } => Some(HELP.into()),
+            Self::NoCommand | Self::UnknownFlag { nearest: None, .. } => Some(HELP.into()),
             Self::SecretFlag { variable, .. } => Some(format!("set {variable} instead")),
             Self::MissingArgument { command, .. } | Self::UnexpectedArgument { command, .. } => {
                 Some(format!("`castoff help {command}` says what it takes"))
             }
             Self::AppWithoutDashes => Some(APP.into()),
             Self::UrlArgument => Some("set CASTOFF_DATABASE_URL or DATABASE_URL instead".into()),
-            Self::NoCommand
-            | Self::MissingValue { .. }
-            | Self::UnexpectedValue { .. }
-            | Self::NotUtf8 => None,
+            Self::MissingValue { .. } | Self::UnexpectedValue { .. } | Self::NotUtf8 => None,
         }
     }
 

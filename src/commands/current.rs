@@ -72,7 +72,7 @@ impl fmt::Display for Current {
                 Progress::Downgrading(done) => ("downgrade", done),
                 Progress::Complete => continue,
             };
-            writeln!(f, "{} ({way} interrupted after {done} statements)", row.revision)?;
+            writeln!(f, "{} ({way} stopped after {done} of its statements)", row.revision)?;
         }
         Ok(())
     }

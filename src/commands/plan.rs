@@ -114,7 +114,10 @@ fn write_steps(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
                 writeln!(f, "  upgrade {} -> {revision}", ids(step.heads_before()))?;
             }
             Action::Upgrade { revision, resume: Some(done) } => {
-                writeln!(f, "  go on with the upgrade to {revision} after {done} statements")?;
+                writeln!(
+                    f,
+                    "  go on with the upgrade to {revision} after {done} of its statements"
+                )?;
             }
             Action::Downgrade { revision, down, .. } => {
                 let from = match down {

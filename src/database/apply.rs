@@ -110,7 +110,7 @@ impl<'a> Applier<'a> {
             Action::Rechain { revision } => {
                 let chain = self.graph.chain(revision).ok_or_else(|| unknown(revision))?;
                 let record = vec![self.ledger.set_chain(revision, chain)];
-                self.bookkeeping(step, "recording the chain", record).await?;
+                self.bookkeeping(step, "record the chain", record).await?;
             }
         }
         if let Action::Baseline { revision, .. }
@@ -142,7 +142,7 @@ impl<'a> Applier<'a> {
         let rows = self.entries(revisions, origin, step.heads_after())?;
         self.bookkeeping(
             step,
-            "recording the revisions",
+            "record the revisions",
             self.ledger.insert(rows).into_iter().collect(),
         )
         .await
@@ -162,7 +162,7 @@ impl<'a> Applier<'a> {
         let rows = self.entries(record, Origin::Stamp, step.heads_after())?;
         let mut sql = vec![self.ledger.delete(record.iter().chain(forget))];
         sql.extend(self.ledger.insert(rows));
-        self.bookkeeping(step, "stamping", sql).await
+        self.bookkeeping(step, "stamp", sql).await
     }
 
     async fn baseline(
@@ -175,7 +175,7 @@ impl<'a> Applier<'a> {
         let mut rows = self.entries(ancestors, Origin::Baseline, &[])?;
         rows.push(self.entry(revision, Origin::Baseline, true, true)?);
         let job = Job {
-            what: format!("applying the baseline {}", revision.id()),
+            what: format!("apply the baseline {}", revision.id()),
             script: revision.baseline(),
             statements: all(revision.baseline()),
             clean: true,
@@ -204,7 +204,7 @@ impl<'a> Applier<'a> {
             resume.map(|_| self.ledger.delete([revision.id()])).into_iter().collect();
         record.extend(self.ledger.insert([self.entry(revision, Origin::Upgrade, true, true)?]));
         let job = Job {
-            what: format!("upgrading to {}", revision.id()),
+            what: format!("upgrade to {}", revision.id()),
             script,
             statements: all(script),
             clean: true,
@@ -240,7 +240,7 @@ impl<'a> Applier<'a> {
             return self.downgrade_stepwise(step, revision, message, script, resume).await;
         }
         let job = Job {
-            what: format!("downgrading {revision}"),
+            what: format!("downgrade {revision}"),
             script,
             statements: all(script),
             clean: true,

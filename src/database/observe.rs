@@ -109,7 +109,9 @@ impl Observer {
                     }
                 }
                 // Without a second connection the heart still beats.
-                None if beat => tracing::info!("Still {what} after {}", seconds(start.elapsed())),
+                None if beat => {
+                    tracing::info!("Still at work after {}: {what}", seconds(start.elapsed()));
+                }
                 None => {}
             }
             pause(Duration::from_secs(1)).await;
@@ -134,7 +136,7 @@ impl Observer {
 }
 
 fn say(what: &str, elapsed: Duration, blockers: &[Blocker], progress: &[String]) {
-    let mut line = format!("Still {what} after {}", seconds(elapsed));
+    let mut line = format!("Still at work after {}: {what}", seconds(elapsed));
     for part in progress {
         line.push_str("; ");
         line.push_str(part);

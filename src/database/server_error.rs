@@ -58,17 +58,19 @@ impl ServerError {
 impl From<tokio_postgres::Error> for ServerError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            let mut message = error.to_string();
+            // The outermost text, such as "error connecting to server", says the least.
+            let mut causes = Vec::new();
             let mut kind = None;
             let mut source = error.source();
             while let Some(cause) = source {
                 kind = kind.or_else(|| cause.downcast_ref::<io::Error>().map(io::Error::kind));
                 let text = cause.to_string();
-                if !message.contains(&text) {
-                    message = format!("{message}: {text}");
+                if causes.last() != Some(&text) {
+                    causes.push(text);
                 }
                 source = cause.source();
             }
+            let message = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
             return Self { io: kind, ..Self::local(&message) };
         };
         Self {

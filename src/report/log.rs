@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -34,12 +35,13 @@ impl Subscriber for Log {
         event.record(&mut fields);
         let level = level(*event.metadata().level());
         if self.report.json {
-            let mut object = Map::new();
-            object.insert("timestamp".to_owned(), json!(clock::now()));
-            object.insert("level".to_owned(), json!(level));
-            object.insert("message".to_owned(), json!(fields.message));
-            object.extend(fields.others);
-            self.report.line(&Value::Object(object).to_string());
+            let line = Line {
+                timestamp: clock::now(),
+                level,
+                message: fields.message,
+                others: fields.others,
+            };
+            self.report.line(&serde_json::to_string(&line).unwrap_or_default());
         } else {
             let prefix = match level {
                 Level::Error => "error: ",
@@ -63,6 +65,16 @@ impl Subscriber for Log {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// An event as a line of JSON.
+#[derive(Serialize)]
+struct Line {
+    timestamp: String,
+    level: Level,
+    message: String,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 fn level(level: tracing::Level) -> Level {

@@ -50,6 +50,8 @@ pub enum ApplyError {
 /// A revision that failed.
 #[derive(Debug)]
 pub struct Failure {
+    /// What was tried, as in "failed to upgrade to 4f1c2a9b7d30".
+    pub what: String,
     /// The revision.
     pub revision: RevisionId,
     /// Its message.
@@ -109,12 +111,12 @@ impl ApplyError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Failed(failure) => Some(match failure.kept {
-                Kept::Nothing => format!(
+                Kept::Nothing | Kept::Statements(0) => format!(
                     "nothing of {} was kept; correct the file and start again",
                     failure.revision
                 ),
                 Kept::Statements(done) => format!(
-                    "the first {done} statements of {} are done and recorded; correct the rest of \
+                    "{} is done up to its statement {done}, and recorded so; correct the rest of \
                      the file and start again",
                     failure.revision
                 ),
@@ -162,7 +164,7 @@ impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(failure) => {
-                write!(f, "failed at {} ({})", failure.revision, failure.message)
+                write!(f, "failed to {} ({})", failure.what, failure.message)
             }
             Self::LockDeadline { revision, waited, .. } => {
                 write!(f, "{revision} could not get its locks within {}", seconds(*waited))

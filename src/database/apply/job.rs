@@ -77,7 +77,13 @@ impl Applier<'_> {
                 None => {}
             }
             if !gives_way(&error) {
-                return Err(self.failure(revision, message, error, place, Kept::Nothing));
+                return Err(self.failure(
+                    &job.what,
+                    (revision, message),
+                    error,
+                    place,
+                    Kept::Nothing,
+                ));
             }
             let pause = pauses.next().unwrap_or_default();
             self.again(revision, &error, start, pause).await?;
@@ -113,13 +119,14 @@ impl Applier<'_> {
 
     pub(super) fn failure(
         &self,
-        revision: &RevisionId,
-        message: &str,
+        what: &str,
+        (revision, message): (&RevisionId, &str),
         error: ServerError,
         place: Option<Place>,
         kept: Kept,
     ) -> ApplyError {
         ApplyError::Failed(Box::new(Failure {
+            what: what.to_owned(),
             revision: revision.clone(),
             message: message.to_owned(),
             place,

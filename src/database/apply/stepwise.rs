@@ -146,7 +146,7 @@ impl<'a> Applier<'a> {
         record: Vec<String>,
     ) -> Result<(), ApplyError> {
         let job = Job {
-            what: format!("beginning {}", course.revision),
+            what: format!("begin {}", course.revision),
             script: None,
             statements: 0..0,
             clean: true,
@@ -161,7 +161,7 @@ impl<'a> Applier<'a> {
     async fn course(&self, course: &Course<'_>, resume: Option<usize>) -> Result<(), ApplyError> {
         let done = resume.unwrap_or(0);
         if let Some(done) = resume {
-            tracing::info!("Going on with {} after {done} statements", course.revision);
+            tracing::info!("Going on with {} after {done} of its statements", course.revision);
             self.restore_session(course, done).await?;
         }
         let units = units(course.script, done);
@@ -194,8 +194,8 @@ impl<'a> Applier<'a> {
             Ok(_) => Ok(()),
             Err(error) if error.is_connection_loss() => Err(ApplyError::Lost(error)),
             Err(error) => Err(self.failure(
-                course.revision,
-                course.message,
+                &format!("go on with {}", course.revision),
+                (course.revision, course.message),
                 error,
                 None,
                 Kept::Statements(done),
@@ -227,7 +227,7 @@ impl<'a> Applier<'a> {
         };
         let kept = Kept::Statements(unit.start());
         let job = Job {
-            what: format!("running statement {} of {}", unit.end(), course.revision),
+            what: format!("run statement {} of {}", unit.end(), course.revision),
             script: Some(course.script),
             statements,
             clean: false,
@@ -254,7 +254,7 @@ impl<'a> Applier<'a> {
     ) -> Result<(), ApplyError> {
         let statement = &course.script.statements()[index];
         let text = &course.script.text()[statement.range()];
-        let what = format!("running statement {} of {}", index + 1, course.revision);
+        let what = format!("run statement {} of {}", index + 1, course.revision);
         let start = Instant::now();
         let mut may_have_begun = may_have_begun;
         let mut pauses = full_jitter(Duration::from_millis(500), Duration::from_secs(10));
@@ -282,8 +282,8 @@ impl<'a> Applier<'a> {
                 let offset = byte_offset(text, error.position).unwrap_or(0);
                 let place = Place::at(course.script, statement.range().start + offset);
                 return Err(self.failure(
-                    course.revision,
-                    course.message,
+                    &what,
+                    (course.revision, course.message),
                     error,
                     Some(place),
                     Kept::Statements(index),
