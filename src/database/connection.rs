@@ -179,7 +179,13 @@ async fn drive(
     }
 }
 
+/// What ROLLBACK answers after a COMMIT that failed: the transaction is over already.
+const NO_TRANSACTION: &str = "25P01";
+
 fn log_notice(notice: &tokio_postgres::error::DbError) {
+    if notice.code().code() == NO_TRANSACTION {
+        return;
+    }
     let detail = notice.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
     let severity = notice.severity();
     let message = notice.message();

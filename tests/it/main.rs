@@ -11,4 +11,6 @@
 
 mod support;
 
+mod sql_text; // what a file may look like
+
 mod support_test;

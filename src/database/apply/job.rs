@@ -163,11 +163,13 @@ impl Applier<'_> {
                 }
             }
         }
-        // The file may have changed who we are and what names mean.
         message.own([
+            // Deferred triggers run now, as in psql with the file's role and search path.
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            // The file may have changed who we are and what names mean.
             "SET SESSION AUTHORIZATION DEFAULT",
             "RESET ROLE",
-            "SET LOCAL search_path TO pg_catalog",
+            "SET LOCAL search_path TO pg_catalog, pg_temp",
         ]);
         if let LedgerTables::Absent { schema_exists } = self.tables.get() {
             message.own(self.ledger.create(schema_exists));

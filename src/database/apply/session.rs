@@ -99,7 +99,7 @@ impl Applier<'_> {
     }
 
     /// A statement that fails unless this session holds the lock and the heads are as expected;
-    /// safe under any search path.
+    /// safe under any search path, and with any cast from text to integer.
     pub(super) fn guard(&self, heads: &[RevisionId]) -> String {
         let heads = match self.tables.get() {
             LedgerTables::Absent { .. } => String::new(),
@@ -108,7 +108,8 @@ impl Applier<'_> {
             }
         };
         format!(
-            "SELECT (CASE WHEN NOT {} THEN {} {heads}ELSE '1' END)::pg_catalog.int4",
+            "SELECT pg_catalog.int4in((CASE WHEN NOT {} THEN {} {heads}ELSE '1' END)\
+             ::pg_catalog.cstring)",
             self.lock.key().is_held(),
             literal(LOCK_GONE)
         )
