@@ -159,7 +159,11 @@ async fn snapshot(session: &Session, ledger: &LedgerName) -> Result<Reading, Rea
         state.ledger = Ledger::new(ledger_rows(session, ledger).await?);
     }
     if state.ledger.is_none() {
-        state.alembic = alembic_tables(session, &facts).await?;
+        // An empty ledger is what a downgrade to base leaves behind: what Alembic's table says is
+        // older, and was taken back with the rest.
+        if let LedgerTables::Absent { .. } = facts.tables {
+            state.alembic = alembic_tables(session, &facts).await?;
+        }
         state.user_objects = user_objects(session, ledger).await?;
     }
     Ok(Reading { state, tables: facts.tables })

@@ -14,3 +14,9 @@ mod support;
 mod sql_text; // what a file may look like
 
 mod support_test;
+
+// What is decided.
+mod adopting; // Alembic's databases, and those that nothing is known of
+mod deciding; // fresh, behind, ahead, diverged, edited, interrupted
+mod ledger; // where it is, what is none, and what an empty database may hold
+mod squashing; // baselines, and folders pruned to one

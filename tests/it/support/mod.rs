@@ -20,6 +20,7 @@ mod cluster;
 mod database;
 mod eventually;
 mod folder;
+mod ledger;
 mod port;
 mod programs;
 mod proxy;
