@@ -53,10 +53,13 @@ pub(crate) fn main(migrations: &'static Migrations) -> u8 {
     };
     let error = match outcome {
         Ok(Outcome::Exit(code)) => return code,
-        Ok(Outcome::Launch(app)) => match app.become_it(Settings::secret_variables(), &stop) {
-            LaunchFailure::Stopped(signal) => Error::Stopped(signal),
-            LaunchFailure::App(error) => Error::App(error),
-        },
+        Ok(Outcome::Launch(app)) => {
+            let environment = configuration::environment();
+            match app.become_it(&environment, Settings::secret_variables(), &stop) {
+                LaunchFailure::Stopped(signal) => Error::Stopped(signal),
+                LaunchFailure::App(error) => Error::App(error),
+            }
+        }
         Err(error) => error,
     };
     report.error(&error);

@@ -5,16 +5,14 @@
 //! - The app inherits the signal mask and the ignored signals castoff was started with, no open
 //!   descriptor of ours, and the environment without castoff's own secrets.
 //! - SIGPIPE is at its default in the app, whatever it was: Rust's runtime sets it to ignored
-//!   before `main`, and [`std::process::Command`] puts the default back.
+//!   before `main`, and the default is put back.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, CString, NulError, OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use rustix::fs::{Access, AtFlags, CWD};
 
@@ -80,6 +78,9 @@ impl AppError {
                  missing from this image"
                     .to_owned(),
             ),
+            Self::Exec { source, .. } if source.raw_os_error() == Some(libc::ENOEXEC) => {
+                Some("the file is not for this machine; look at the image's platform".to_owned())
+            }
             Self::NotFound { .. } | Self::NotExecutable { .. } | Self::Exec { .. } => None,
         }
     }
@@ -135,26 +136,39 @@ impl App {
 
     /// Replaces this process by the application; returns only if that failed or a signal came.
     ///
-    /// `secrets` names the variables that the application must not see.
-    pub(crate) fn become_it(self, secrets: &[&str], stop: &Stop) -> LaunchFailure {
-        let mut command = if self.by_shell {
-            let mut command = Command::new("/bin/sh");
-            command.arg(&self.path);
-            command
+    /// `secrets` names the variables of `environment` that the application must not see.
+    pub(crate) fn become_it(
+        self,
+        environment: &[(OsString, OsString)],
+        secrets: &[&str],
+        stop: &Stop,
+    ) -> LaunchFailure {
+        let Self { program, path, arguments, by_shell } = self;
+        let (file, first) = if by_shell {
+            (Path::new("/bin/sh"), vec![OsString::from("sh"), path.clone().into_os_string()])
         } else {
-            let mut command = Command::new(&self.path);
-            command.arg0(&self.program);
-            command
+            (path.as_path(), vec![program])
         };
-        command.args(&self.arguments);
-        for name in secrets {
-            command.env_remove(name);
-        }
-        refuse_after_a_signal(&mut command, stop.clone());
-        let source = command.exec();
+        let environment = environment
+            .iter()
+            .filter(|(name, _)| name.to_str().is_none_or(|name| !secrets.contains(&name)));
+        let environment = environment.map(|(name, value)| {
+            let mut entry = name.clone();
+            entry.push("=");
+            entry.push(value);
+            entry
+        });
+        let source = match (
+            c_strings([file.as_os_str().to_owned()]),
+            c_strings(first.into_iter().chain(arguments)),
+            c_strings(environment),
+        ) {
+            (Ok(file), Ok(argv), Ok(environment)) => execve(&file[0], &argv, &environment, stop),
+            (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => error.into(),
+        };
         match stop.signal() {
             Some(signal) => LaunchFailure::Stopped(signal),
-            None => LaunchFailure::App(AppError::Exec { path: self.path, source }),
+            None => LaunchFailure::App(AppError::Exec { path, source }),
         }
     }
 }
@@ -168,15 +182,29 @@ pub(crate) enum LaunchFailure {
     App(AppError),
 }
 
-/// Looks for a signal once more at the last moment, since exec drops the handlers.
-#[allow(unsafe_code, reason = "pre_exec is unsafe; exec without fork has no child to corrupt")]
-fn refuse_after_a_signal(command: &mut Command, stop: Stop) {
-    let check = move || match stop.signal() {
-        Some(_) => Err(io::ErrorKind::Interrupted.into()),
-        None => Ok(()),
+/// The words as C has them; none that came by a command line or an environment has a NUL inside.
+fn c_strings(words: impl IntoIterator<Item = OsString>) -> Result<Vec<CString>, NulError> {
+    words.into_iter().map(|word| CString::new(word.into_vec())).collect()
+}
+
+/// Returns only if the kernel refuses, or if a signal has come, since exec drops the handlers.
+///
+/// [`std::process::Command`] would call `execvp`, and glibc's gives a file that the kernel does not
+/// know to the shell: an image for another machine would fail with a syntax error.
+#[allow(unsafe_code, reason = "the one system call of ours that no safe interface offers")]
+fn execve(file: &CStr, argv: &[CString], environment: &[CString], stop: &Stop) -> io::Error {
+    let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
+        words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
     };
-    // SAFETY: `exec` calls the closure in this process, without a fork; it reads one atomic.
-    unsafe { command.pre_exec(check) };
+    let (argv, environment) = (pointers(argv), pointers(environment));
+    // SAFETY: SIG_DFL runs no code of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    if stop.signal().is_some() {
+        return io::ErrorKind::Interrupted.into();
+    }
+    // SAFETY: both arrays end with a null pointer, and what they point to outlives the call.
+    unsafe { libc::execve(file.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
 }
 
 fn locate(program: &OsStr, search_path: Option<&OsStr>) -> Result<PathBuf, AppError> {

@@ -20,3 +20,7 @@ mod adopting; // Alembic's databases, and those that nothing is known of
 mod deciding; // fresh, behind, ahead, diverged, edited, interrupted
 mod ledger; // where it is, what is none, and what an empty database may hold
 mod squashing; // baselines, and folders pruned to one
+
+// Becoming the application.
+mod containers; // no user, no home, nothing that can be written, no name server
+mod launching; // the same process, and nothing of ours in it
