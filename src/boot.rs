@@ -21,7 +21,8 @@ use crate::revision::Target;
 /// How often the state of a wait for another start is said again.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
-/// How many times in a row the way to the database may be lost after it was there.
+/// How many times the way to the database may be lost after it was there, without any progress
+/// in between.
 const TRIES: u32 = 3;
 
 /// What a command wants of the database.
@@ -54,16 +55,25 @@ impl Intent {
 pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, Error> {
     let mut queue = Queue::new(migrator);
     let mut losses = 0;
+    let mut seen = None;
     loop {
         let (session, probe) = migrator.session(Need::Writing).await?;
         if intent.is_to_head() && is_at_head(migrator, &probe)? {
             session.close().await;
             return Ok(Plan::nothing(Standing::AtHead));
         }
-        let turn = migrator.stop().unless(turn(migrator, intent, session)).await?;
+        let news = seen.as_ref() != Some(&probe);
+        if news {
+            losses = 0;
+        }
+        // Who has found something to do and waits for the lock need not read all of it again.
+        let ask = if news || !queue.is_waiting() { Ask::StateFirst } else { Ask::LockOnly };
+        seen = Some(probe);
+        let turn = migrator.stop().unless(turn(migrator, intent, session, ask)).await?;
         let outcome = match turn {
             Ok(Turn::Done(plan)) => return Ok(plan),
             Ok(Turn::Busy(holder)) => {
+                losses = 0;
                 queue.wait(&holder).await?;
                 continue;
             }
@@ -84,6 +94,15 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
     }
 }
 
+/// What is asked without the lock.
+#[derive(Clone, Copy)]
+enum Ask {
+    /// The whole state, then for the lock.
+    StateFirst,
+    /// Only for the lock.
+    LockOnly,
+}
+
 /// What one look without the lock leads to.
 enum Turn {
     /// There is nothing to do.
@@ -94,14 +113,21 @@ enum Turn {
     Leader(MigrationLock),
 }
 
-async fn turn(migrator: &Migrator, intent: &Intent, session: Session) -> Result<Turn, Error> {
-    let reading = read_state(&session, migrator.ledger()).await?;
-    match intent.decide(migrator, &reading.state) {
-        Ok(plan) if plan.is_empty() => {
-            session.close().await;
-            return Ok(Turn::Done(plan));
+async fn turn(
+    migrator: &Migrator,
+    intent: &Intent,
+    session: Session,
+    ask: Ask,
+) -> Result<Turn, Error> {
+    if let Ask::StateFirst = ask {
+        let reading = read_state(&session, migrator.ledger()).await?;
+        match intent.decide(migrator, &reading.state) {
+            Ok(plan) if plan.is_empty() => {
+                session.close().await;
+                return Ok(Turn::Done(plan));
+            }
+            Ok(_) | Err(_) => {}
         }
-        Ok(_) | Err(_) => {}
     }
     match MigrationLock::ask(session, migrator.ledger()).await.map_err(ReadError::Server)? {
         Attempt::Held(lock) => Ok(Turn::Leader(lock)),
@@ -184,8 +210,12 @@ struct Queue<'a> {
 
 impl<'a> Queue<'a> {
     fn new(migrator: &'a Migrator) -> Self {
-        let pauses = full_jitter(Duration::from_millis(100), Duration::from_secs(2));
+        let pauses = full_jitter(Duration::from_millis(500), Duration::from_secs(5));
         Self { migrator, since: None, said: None, pauses: Box::new(pauses) }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.since.is_some()
     }
 
     async fn wait(&mut self, holder: &str) -> Result<(), Error> {
