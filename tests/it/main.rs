@@ -12,6 +12,8 @@
 mod support;
 
 mod sql_text; // what a file may look like
+// Several starts.
+mod race; // many at once: one migrates, all become the application
 
 mod support_test;
 

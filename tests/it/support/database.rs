@@ -11,6 +11,9 @@ use super::psql::Psql;
 use super::role::RoleBuilder;
 use super::session::Session;
 
+/// The key of the lock that a migration into the schema `castoff` is made under.
+const MIGRATION_LOCK: &str = "-4318582747113608335";
+
 /// A database, dropped with its sessions when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -109,6 +112,15 @@ impl Database {
     /// A session of the superuser's that stays open: a lock held, a transaction left idle.
     pub(crate) fn session(&self) -> Session {
         Session::open(&self.superuser())
+    }
+
+    /// A session that holds the migration lock, as another start that migrates would.
+    #[track_caller]
+    pub(crate) fn migration_lock(&self) -> Session {
+        let mut session = self.session();
+        let held = session.psql(&format!("SELECT pg_try_advisory_lock({MIGRATION_LOCK})"));
+        assert_eq!(held, "t", "somebody else holds the migration lock");
+        session
     }
 
     /// What the server logged in this database's sessions, a message with its continuation lines

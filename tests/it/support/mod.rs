@@ -38,3 +38,4 @@ pub(crate) use eventually::{SOON, eventually};
 pub(crate) use folder::Folder;
 pub(crate) use proxy::Proxy;
 pub(crate) use running::Signal;
+pub(crate) use session::Session;
