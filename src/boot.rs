@@ -21,6 +21,12 @@ use crate::revision::Target;
 /// How often the state of a wait for another start is said again.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
+/// Who waits for another start is connected for one part in so many of the time.
+const LOOK_REST: u32 = 25;
+
+/// The longest that a slow answer lengthens a pause.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
 /// How many times the way to the database may be lost after it was there, without any progress
 /// in between.
 const TRIES: u32 = 3;
@@ -57,6 +63,7 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
     let mut losses = 0;
     let mut seen = None;
     loop {
+        let start = Instant::now();
         let (session, probe) = migrator.session(Need::Writing).await?;
         if intent.is_to_head() && is_at_head(migrator, &probe)? {
             session.close().await;
@@ -74,7 +81,7 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
             Ok(Turn::Done(plan)) => return Ok(plan),
             Ok(Turn::Busy(holder)) => {
                 losses = 0;
-                queue.wait(&holder).await?;
+                queue.wait(&holder, start.elapsed()).await?;
                 continue;
             }
             Ok(Turn::Leader(lock)) => lead(migrator, intent, lock).await,
@@ -210,7 +217,7 @@ struct Queue<'a> {
 
 impl<'a> Queue<'a> {
     fn new(migrator: &'a Migrator) -> Self {
-        let pauses = full_jitter(Duration::from_millis(500), Duration::from_secs(5));
+        let pauses = full_jitter(Duration::from_millis(500), Duration::from_secs(3));
         Self { migrator, since: None, said: None, pauses: Box::new(pauses) }
     }
 
@@ -218,7 +225,9 @@ impl<'a> Queue<'a> {
         self.since.is_some()
     }
 
-    async fn wait(&mut self, holder: &str) -> Result<(), Error> {
+    /// Pauses for a random time, and for many times as long as the look took: the slower the
+    /// server answers, the fewer of its connections are taken by those who wait.
+    async fn wait(&mut self, holder: &str, look: Duration) -> Result<(), Error> {
         let waited = self.since.get_or_insert_with(Instant::now).elapsed();
         let left = self.migrator.settings().leader_timeout.saturating_sub(waited);
         if left.is_zero() {
@@ -232,7 +241,8 @@ impl<'a> Queue<'a> {
             tracing::info!("Another start is migrating ({holder}); waiting for it");
             self.said = Some((Instant::now(), holder.to_owned()));
         }
-        let pause = self.pauses.next().unwrap_or_default().min(left);
+        let rest = (look * LOOK_REST).min(LONGEST_REST);
+        let pause = (self.pauses.next().unwrap_or_default() + rest).min(left);
         Ok(self.migrator.stop().sleep(pause).await?)
     }
 }

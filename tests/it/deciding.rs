@@ -165,7 +165,7 @@ fn an_interrupted_revision_goes_on_at_its_next_statement() {
     let check = corrected.clone().args(["check"]).run();
     check.assert_code(1).assert_stdout("1 stopped after 1 of its statements, and goes on there");
     let current = corrected.clone().args(["current"]).run();
-    current.assert_code(0).assert_stdout("1 (upgrade interrupted after 1 statements)");
+    current.assert_code(0).assert_stdout("1 (upgrade stopped after 1 of its statements)");
     corrected.run().assert_code(0).assert_stdout("the app\n");
     assert_eq!((db.heads(), db.tables()), ("1".to_owned(), "a,b".to_owned()));
 }
