@@ -44,7 +44,6 @@ pub mod revision;
 mod database;
 mod launch;
 mod migrations;
-mod nearest;
 mod stop;
 
 use std::process::ExitCode;

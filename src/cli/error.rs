@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::command::COMMANDS;
-use crate::nearest::nearest;
+use crate::revision::nearest;
 use crate::settings::{VARIABLES, Variable, shown};
 
 /// Why a command line is refused.
@@ -91,14 +91,15 @@ impl UsageError {
     }
 
     pub(super) fn unknown_command(name: &str) -> Self {
-        let nearest = nearest(name, COMMANDS.iter().map(|topic| topic.name));
+        let nearest = nearest(name, COMMANDS.iter().map(|topic| topic.name)).first().copied();
         Self::UnknownCommand { command: name.to_owned(), nearest }
     }
 
     pub(super) fn unknown_flag(name: &str) -> Self {
         let mut known: Vec<String> = vec!["help".into(), "version".into(), "json".into()];
         known.extend(VARIABLES.iter().filter(|v| !v.is_secret()).map(Variable::flag));
-        let nearest = nearest(name, known.iter().map(String::as_str)).map(|n| format!("--{n}"));
+        let nearest =
+            nearest(name, known.iter().map(String::as_str)).first().map(|n| format!("--{n}"));
         Self::UnknownFlag { flag: format!("--{name}"), nearest }
     }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::Password;
 use super::error::DatabaseUrlError;
 use super::parameter::{Meaning, Parameter, meaning, sslmode_of_ssl};
+use crate::revision::nearest;
 
 /// How the URLs of other products begin; without a colon, every scheme that begins so is meant.
 const FOREIGN_SCHEMES: [&str; 18] = [
@@ -299,8 +300,7 @@ fn parse_pairs(text: &str) -> Result<Parameters, DatabaseUrlError> {
 /// Whether the text begins with a key that castoff takes, or one that is misspelt.
 fn looks_like_pairs(text: &str) -> bool {
     let key = text.split(|c| c == '=' || is_space(c)).next().unwrap_or_default();
-    text.contains('=')
-        && crate::nearest::nearest(key, Parameter::all().map(Parameter::key)).is_some()
+    text.contains('=') && !nearest(key, Parameter::all().map(Parameter::key)).is_empty()
 }
 
 /// Reads a value up to the first unescaped character that ends it; says how long it was.

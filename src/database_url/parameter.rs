@@ -1,7 +1,7 @@
 //! libpq's connection parameters: what castoff takes, what it refuses, and whose the others are.
 
 use super::error::DatabaseUrlError;
-use crate::nearest::nearest;
+use crate::revision::nearest;
 
 /// A connection parameter that castoff understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,10 +157,11 @@ pub(super) fn meaning(
         return Err(DatabaseUrlError::ForeignParameter { key, owner });
     }
     let shown = nameable && looks_like_a_key(key);
+    let names = PARAMETERS.map(|(_, name, _)| name);
     Err(DatabaseUrlError::UnknownParameter {
         key: shown.then(|| key.to_owned()),
         nth,
-        nearest: shown.then(|| nearest(key, PARAMETERS.map(|(_, name, _)| name))).flatten(),
+        nearest: shown.then(|| nearest(key, names).first().copied()).flatten(),
     })
 }
 

