@@ -11,6 +11,8 @@
 
 mod support;
 
+mod clean_session; // what a file leaves behind, and the next one does not see
+mod evil_names; // names of the user that hide PostgreSQL's own
 mod sql_text; // what a file may look like
 // Several starts.
 mod race; // many at once: one migrates, all become the application

@@ -154,6 +154,8 @@ impl Applier<'_> {
                 .enumerate()
                 .map(|(n, statement)| (n + job.statements.start, statement))
                 .filter(|(index, _)| !skipped.contains(index))
+                // The text is sent as UTF-8, whatever it says.
+                .filter(|(_, statement)| statement.sets_parameter() != Some("client_encoding"))
             {
                 if let Some(data) = statement.copy_data() {
                     self.send(&mut message, Some(script)).await?;
