@@ -51,6 +51,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
             Some(Arg::Long("help") | Arg::Short('h')) => line.help = true,
             Some(Arg::Long("version") | Arg::Short('V')) => line.version = true,
             Some(Arg::Long("json")) => line.json = true,
+            Some(Arg::Long("revision")) if line.waits() => {
+                let revision = parser.value()?;
+                line.positional(&revision)?;
+            }
             Some(Arg::Long(name)) => {
                 let variable = variable(name)?;
                 let value = parser.value()?;
@@ -95,6 +99,11 @@ impl Line {
         }
         self.app = rest.next().map(|program| App { program, arguments: rest.collect() });
         true
+    }
+
+    /// Whether the revision may also be given as a flag.
+    fn waits(&self) -> bool {
+        self.topic.is_some_and(|topic| topic.name == "wait")
     }
 
     fn positional(&mut self, value: &OsStr) -> Result<(), UsageError> {

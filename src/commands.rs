@@ -46,15 +46,15 @@ impl Bench<'_> {
 
 /// Runs the process's own command line; gives the exit code, unless it becomes the application.
 pub(crate) fn main(migrations: &'static Migrations) -> u8 {
-    let mut report = Report::early();
-    let (outcome, stop) = match start(migrations, &mut report) {
+    let environment = configuration::environment();
+    let mut report = Report::early(&environment);
+    let (outcome, stop) = match start(migrations, &environment, &mut report) {
         Ok(ended) => ended,
         Err(error) => (Err(error), Stop::never()),
     };
     let error = match outcome {
         Ok(Outcome::Exit(code)) => return code,
         Ok(Outcome::Launch(app)) => {
-            let environment = configuration::environment();
             match app.become_it(&environment, Settings::secret_variables(), &stop) {
                 LaunchFailure::Stopped(signal) => Error::Stopped(signal),
                 LaunchFailure::App(error) => Error::App(error),
@@ -68,14 +68,18 @@ pub(crate) fn main(migrations: &'static Migrations) -> u8 {
 
 type Ended = (Result<Outcome, Error>, Stop);
 
-fn start(migrations: &'static Migrations, report: &mut Report) -> Result<Ended, Error> {
+fn start(
+    migrations: &'static Migrations,
+    environment: &[(OsString, OsString)],
+    report: &mut Report,
+) -> Result<Ended, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::Signals)?;
     let ended = runtime.block_on(async {
         let stop = Stop::install().map_err(Error::Signals)?;
-        Ok((dispatch(migrations, report, &stop).await, stop))
+        Ok((dispatch(migrations, environment, report, &stop).await, stop))
     });
     // Waiting for a stuck getaddrinfo, which cannot be cancelled, would outlast the grace period.
     runtime.shutdown_background();
@@ -84,6 +88,7 @@ fn start(migrations: &'static Migrations, report: &mut Report) -> Result<Ended, 
 
 async fn dispatch(
     migrations: &'static Migrations,
+    environment: &[(OsString, OsString)],
     report: &mut Report,
     stop: &Stop,
 ) -> Result<Outcome, Error> {
@@ -96,10 +101,8 @@ async fn dispatch(
         report.text(concat!("castoff ", env!("CARGO_PKG_VERSION"), "\n"))?;
         return Ok(Outcome::Exit(0));
     }
-    let environment: Vec<(OsString, OsString)> = configuration::environment();
-    let search_path =
-        environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-    let settings = Settings::read(environment.into_iter(), &invocation.flags)?;
+    let search_path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
+    let settings = Settings::read(environment.iter().cloned(), &invocation.flags)?;
     *report = Report::start(&settings);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
@@ -108,7 +111,7 @@ async fn dispatch(
         return settings::run(&settings, report, invocation.json);
     }
     let app = if let Command::Run { app: Some(app) } = &invocation.command {
-        Some(App::find(&app.program, &app.arguments, search_path.as_deref())?)
+        Some(App::find(&app.program, &app.arguments, search_path.map(OsString::as_os_str))?)
     } else {
         None
     };

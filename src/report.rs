@@ -7,6 +7,7 @@
 mod clock;
 mod log;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -18,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::database::ApplyError;
 use crate::error::Error;
-use crate::settings::{Level, LogFormat, Settings};
+use crate::settings::{Level, LogFormat, Settings, for_first_report};
 
 /// The longest termination message that Kubernetes reads.
 const TERMINATION_MESSAGE: usize = 4096;
@@ -31,30 +32,26 @@ const SHORTEST_SECRET: usize = 4;
 pub(crate) struct Report {
     json: bool,
     secrets: Arc<[String]>,
-    termination_log: Option<PathBuf>,
+    termination_log: PathBuf,
 }
 
 impl Report {
     /// Before the settings are known.
-    pub(crate) fn early() -> Self {
-        Self { json: !io::stderr().is_terminal(), secrets: Arc::new([]), termination_log: None }
+    pub(crate) fn early(environment: &[(OsString, OsString)]) -> Self {
+        let (format, termination_log) = for_first_report(environment);
+        Self { json: is_json(format), secrets: Arc::new([]), termination_log }
     }
 
     /// As the settings say; from now on the log is printed too.
     pub(crate) fn start(settings: &Settings) -> Self {
-        let json = match settings.log_format {
-            LogFormat::Auto => !io::stderr().is_terminal(),
-            LogFormat::Text => false,
-            LogFormat::Json => true,
-        };
         let mut secrets = settings.secrets();
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         // The longest first, so that a part does not spoil the whole.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let report = Self {
-            json,
+            json: is_json(settings.log_format),
             secrets: secrets.into(),
-            termination_log: Some(settings.termination_log.clone()),
+            termination_log: settings.termination_log.clone(),
         };
         log::install(report.clone(), settings.log);
         report
@@ -92,18 +89,17 @@ impl Report {
         } else {
             self.line(account.to_text().trim_end());
         }
-        if let Some(path) = &self.termination_log {
-            let text = self.scrub(&account.to_text());
-            let end = text.floor_char_boundary(TERMINATION_MESSAGE);
-            // The runtime makes the file; without it nobody would read what we create.
-            let written = OpenOptions::new()
-                .write(true)
-                .truncate(true)
-                .open(path)
-                .and_then(|mut file| file.write_all(&text.as_bytes()[..end]));
-            if let Err(error) = written {
-                tracing::debug!("no termination message at {}: {error}", path.display());
-            }
+        let text = self.scrub(&account.to_text());
+        let end = text.floor_char_boundary(TERMINATION_MESSAGE);
+        // The runtime makes the file; without it nobody would read what we create.
+        let written = OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(&self.termination_log)
+            .and_then(|mut file| file.write_all(&text.as_bytes()[..end]));
+        if let Err(error) = written {
+            let path = self.termination_log.display();
+            tracing::debug!("no termination message at {path}: {error}");
         }
     }
 
@@ -116,6 +112,14 @@ impl Report {
 
     fn scrub(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+    }
+}
+
+fn is_json(format: LogFormat) -> bool {
+    match format {
+        LogFormat::Auto => !io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
     }
 }
 
@@ -248,7 +252,7 @@ mod tests {
     #[test]
     fn a_secret_leaves_as_stars_wherever_it_is() {
         let secrets: Arc<[String]> = ["s3ntinel%21".to_owned(), "s3ntinel!".to_owned()].into();
-        let report = Report { json: false, secrets, termination_log: None };
+        let report = Report { json: false, secrets, termination_log: PathBuf::new() };
         assert_eq!(report.scrub("a s3ntinel! b s3ntinel%21"), "a *** b ***");
     }
 }

@@ -107,6 +107,23 @@ pub(crate) fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
+/// What the log looks like and where the reason of a failure goes, as far as it can be told before
+/// the settings are read, since they may be what is wrong.
+pub(crate) fn for_first_report(environment: &[(OsString, OsString)]) -> (LogFormat, PathBuf) {
+    let value = |name| {
+        let given = environment.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        given.filter(|value| !value.is_empty())
+    };
+    let format = value("CASTOFF_LOG_FORMAT")
+        .and_then(|text| value::log_format(text.to_str()?).ok())
+        .unwrap_or(LogFormat::Auto);
+    let termination_log = "CASTOFF_TERMINATION_LOG";
+    let default = VARIABLES.iter().find(|v| v.name == termination_log).and_then(|v| v.default);
+    let path =
+        value(termination_log).map_or_else(|| default.unwrap_or_default().into(), PathBuf::from);
+    (format, path)
+}
+
 impl Settings {
     /// Reads the settings from an environment, such as [`std::env::vars_os`], and flags.
     ///

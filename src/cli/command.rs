@@ -109,8 +109,9 @@ pub(super) static COMMANDS: [Topic; 16] = [
         name: "wait",
         takes: Takes::Optional("REVISION", |revision| Command::Wait { revision }),
         summary: "wait until the database is ready",
-        details: "Waits until a query answers on a writable primary; with REVISION, until the\n\
-                  database is at that revision or a later one. Changes nothing.",
+        details: "Waits until a query answers, be it on a standby; with REVISION, which may also\n\
+                  be given as --revision, until the database is at that revision or a later\n\
+                  one. Changes nothing.",
     },
     Topic {
         name: "upgrade",

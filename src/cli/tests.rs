@@ -28,6 +28,8 @@ fn each_command_is_understood() {
         ("--log debug run -- app", Command::Run { app: app(&["app"]) }),
         ("wait", Command::Wait { revision: None }),
         ("wait 0001", Command::Wait { revision: Some(text("0001")) }),
+        ("wait --revision head", Command::Wait { revision: Some(text("head")) }),
+        ("wait --revision=0001 --json", Command::Wait { revision: Some(text("0001")) }),
         ("upgrade", Command::Upgrade { target: None }),
         ("upgrade head", Command::Upgrade { target: Some(text("head")) }),
         ("upgrade +1", Command::Upgrade { target: Some(text("+1")) }),

@@ -15,9 +15,9 @@ pub enum Mode {
     Run,
     /// Waits and upgrades, and ends.
     Upgrade,
-    /// Waits and checks that the database is at head, and becomes the application.
+    /// Waits and checks that the database is at head, and ends.
     Check,
-    /// Waits and becomes the application.
+    /// Waits until somebody has brought the database to head, and becomes the application.
     Wait,
     /// Becomes the application at once.
     Skip,

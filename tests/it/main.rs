@@ -25,6 +25,12 @@ mod deciding; // fresh, behind, ahead, diverged, edited, interrupted
 mod ledger; // where it is, what is none, and what an empty database may hold
 mod squashing; // baselines, and folders pruned to one
 
+// The command line.
+mod commands; // what each prints, as text and as JSON, and what it takes
+
+mod reading; // a role that may SELECT, a standby, wait, the modes
+mod waiting; // what names the database, and the wait until it is ready
+
 // Becoming the application.
 mod containers; // no user, no home, nothing that can be written, no name server
 mod launching; // the same process, and nothing of ours in it

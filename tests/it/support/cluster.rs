@@ -89,6 +89,12 @@ impl Cluster {
         self.pg_ctl(&["-w", "-t", "60", "-l", log.to_str().unwrap(), "start"]);
     }
 
+    /// Starts the server and does not wait: it may be one that never answers.
+    pub(crate) fn start_without_waiting(&self) {
+        let log = self.log_path();
+        self.pg_ctl(&["-W", "-l", log.to_str().unwrap(), "start"]);
+    }
+
     /// Stops the server and waits until it is gone; its sessions end with 57P01.
     pub(crate) fn stop(&self) {
         self.pg_ctl(&["-m", "fast", "-w", "stop"]);
@@ -187,7 +193,8 @@ impl Cluster {
         self.configure(&format!("port = {}\nunix_socket_directories = '{folder}'\n", self.port));
     }
 
-    fn configure(&self, lines: &str) {
+    /// Adds lines to the configuration of a server that is not running.
+    pub(crate) fn configure(&self, lines: &str) {
         let path = self.data().join("postgresql.conf");
         let mut configuration = fs::read_to_string(&path).unwrap();
         write!(configuration, "{lines}").unwrap();

@@ -37,5 +37,6 @@ pub(crate) use database::Database;
 pub(crate) use eventually::{SOON, eventually};
 pub(crate) use folder::Folder;
 pub(crate) use proxy::Proxy;
+pub(crate) use run::Run;
 pub(crate) use running::Signal;
 pub(crate) use session::Session;
