@@ -21,8 +21,8 @@ use crate::revision::Target;
 /// How often the state of a wait for another start is said again.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
-/// Who waits for another start is connected for one part in so many of the time.
-const LOOK_REST: u32 = 25;
+/// Who waits for another start pauses at least so many times as long as it was connected.
+const LOOK_REST: u32 = 20;
 
 /// The longest that a slow answer lengthens a pause.
 const LONGEST_REST: Duration = Duration::from_secs(10);
@@ -225,7 +225,7 @@ impl<'a> Queue<'a> {
         self.since.is_some()
     }
 
-    /// Pauses for a random time, and for many times as long as the look took: the slower the
+    /// Pauses for a random time, and at least many times as long as the look took: the slower the
     /// server answers, the fewer of its connections are taken by those who wait.
     async fn wait(&mut self, holder: &str, look: Duration) -> Result<(), Error> {
         let waited = self.since.get_or_insert_with(Instant::now).elapsed();
@@ -242,7 +242,7 @@ impl<'a> Queue<'a> {
             self.said = Some((Instant::now(), holder.to_owned()));
         }
         let rest = (look * LOOK_REST).min(LONGEST_REST);
-        let pause = (self.pauses.next().unwrap_or_default() + rest).min(left);
+        let pause = self.pauses.next().unwrap_or_default().max(rest).min(left);
         Ok(self.migrator.stop().sleep(pause).await?)
     }
 }

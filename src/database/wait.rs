@@ -18,6 +18,9 @@ use crate::stop::{Signal, Stop};
 /// How often an unchanged reason is said again.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
+/// A server that is only starting answers within this time; until then it is asked more often.
+const A_USUAL_START: Duration = Duration::from_secs(30);
+
 /// What time may do about a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
@@ -164,7 +167,8 @@ impl Waiting<'_> {
         let start = Instant::now();
         let mut settling_since = None;
         let mut diary = Diary::new(start);
-        let mut pauses = full_jitter(Duration::from_millis(100), Duration::from_secs(5));
+        let mut soon = full_jitter(Duration::from_millis(100), Duration::from_secs(1));
+        let mut later = full_jitter(Duration::from_secs(1), Duration::from_secs(5));
         loop {
             let attempt = self.stop.unless(self.attempt(start)).await.map_err(WaitEnd::Stopped)?;
             let reasons = match attempt {
@@ -191,6 +195,8 @@ impl Waiting<'_> {
                 return Err(WaitEnd::NotReady(NotReady { waited: now - start, reasons }));
             }
             diary.note(&reasons, left);
+            let pauses: &mut dyn Iterator<Item = Duration> =
+                if now - start < A_USUAL_START { &mut soon } else { &mut later };
             let pause = pauses.next().unwrap_or_default().min(left);
             self.stop.sleep(pause).await.map_err(WaitEnd::Stopped)?;
         }
