@@ -187,10 +187,11 @@ fn is_at_head(migrator: &Migrator, probe: &Probe) -> Result<bool, Error> {
     Ok(migrator.head()?.is_some_and(|(head, chain)| probe.is_at(&head, &chain)))
 }
 
-/// Whether to go back to waiting: the server restarted, failed over, or took the session away.
+/// Whether to go back to waiting: the server restarted, failed over, or took the session away, or
+/// somebody has locked what has to be read.
 fn is_transient(error: &Error) -> bool {
-    if let Error::Read(ReadError::Server(error)) = error {
-        error.is_connection_loss()
+    if let Error::Read(error) = error {
+        error.is_transient()
     } else {
         matches!(error, Error::Apply(error) if error.is_transient())
     }

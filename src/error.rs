@@ -85,7 +85,7 @@ impl Error {
             Self::Signals(_) | Self::Output(_) => 70,
             Self::LeaderTimeout { .. } | Self::GaveUp { .. } => 75,
             Self::Read(error) => match error {
-                ReadError::Server(error) if error.is_connection_loss() => 75,
+                error if error.is_transient() => 75,
                 ReadError::Server(error) if error.is("42501") => 77,
                 ReadError::Server(_) => 70,
                 ReadError::NoAccess { .. } => 77,

@@ -6,6 +6,7 @@
 use super::connection::Session;
 use super::ledger::{LedgerName, READS};
 use super::quote::literal;
+use super::read::LIMIT_LOCK_WAITS;
 use super::server_error::ServerError;
 use crate::revision::{Chain, RevisionId};
 
@@ -63,7 +64,8 @@ fn query(ledger: &LedgerName) -> String {
         ledger.format()
     );
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO pg_catalog; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED; {LIMIT_LOCK_WAITS}; \
+         SET LOCAL search_path TO pg_catalog; \
          SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), entry.word \
          FROM (SELECT count(*) = 2 AND bool_and(has_schema_privilege(n.oid, 'USAGE') \
                  AND has_table_privilege(c.oid, 'SELECT')) AS readable \

@@ -24,6 +24,10 @@ const PROVIDER_ROLES: &str = "'rdsadmin', 'cloudsqladmin', 'cloudsqlagent', 'all
      'supabase_admin', 'supabase_auth_admin', 'supabase_storage_admin', 'cloud_admin', \
      'neon_superuser', 'doadmin_internal', 'crunchy_superuser'";
 
+/// A session that waits for a lock does not notice that its client has gone; so no reading waits
+/// for long, and what it reads is locked for longer only while somebody works on the ledger.
+pub(super) const LIMIT_LOCK_WAITS: &str = "SET LOCAL lock_timeout = '1s'";
+
 /// The state, and what the ledger's tables are like.
 #[derive(Debug)]
 pub(crate) struct Reading {
@@ -117,6 +121,11 @@ impl From<ServerError> for ReadError {
 }
 
 impl ReadError {
+    /// Whether another try may succeed: the connection was lost, or a table is locked.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Server(error) if error.is_connection_loss() || error.is("55P03"))
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -182,7 +191,7 @@ const OUR_COLUMNS: &str = "'chain', 'oldest_reader', 'statements_undone'";
 fn facts_query(ledger: &LedgerName) -> String {
     let schema = literal(ledger.schema());
     format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {LIMIT_LOCK_WAITS}; \
          SELECT 'path', pg_catalog.array_to_json(pg_catalog.current_schemas(false)), '', ''; \
          SET LOCAL search_path TO pg_catalog; \
          SELECT 'schema', nspname, '', '' FROM pg_namespace WHERE nspname = {schema} \
