@@ -15,11 +15,13 @@ mod clean_session; // what a file leaves behind, and the next one does not see
 mod evil_names; // names of the user that hide PostgreSQL's own
 mod sql_text; // what a file may look like
 // Several starts.
+mod at_head; // what a start costs that finds nothing to do
 mod followers; // waiting for another start, without a connection
 mod lock; // who asks for it, how it can be lost, and what waits for what
 mod lost_connection; // the server, or the way to it, goes away in mid-migration
 mod race;
 mod sigkill; // fifty kills of a leader, and each statement once // many at once: one migrates, all become the application
+mod sigterm; // to PID 1, in each phase
 
 mod support_test;
 
