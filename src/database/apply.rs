@@ -7,6 +7,7 @@
 //! - After an error nothing of the step is kept, unless its file runs outside a transaction; then
 //!   the ledger says how far it got.
 
+mod alone;
 mod failure;
 mod job;
 mod message;
@@ -18,7 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 pub use failure::{ApplyError, Failure, Kept, Place};
-use job::Job;
+use job::{AtStart, Job};
 
 use super::ledger::{Entry, LedgerName};
 use super::lock::MigrationLock;
@@ -178,7 +179,7 @@ impl<'a> Applier<'a> {
             what: format!("apply the baseline {}", revision.id()),
             script: revision.baseline(),
             statements: all(revision.baseline()),
-            clean: true,
+            session: AtStart::Clean,
             baseline: true,
             heads_before: step.heads_before().to_vec(),
             record: self.ledger.insert(rows).into_iter().collect(),
@@ -207,7 +208,7 @@ impl<'a> Applier<'a> {
             what: format!("upgrade to {}", revision.id()),
             script,
             statements: all(script),
-            clean: true,
+            session: AtStart::Clean,
             baseline: false,
             heads_before: step.heads_before().to_vec(),
             record,
@@ -243,7 +244,7 @@ impl<'a> Applier<'a> {
             what: format!("downgrade {revision}"),
             script,
             statements: all(script),
-            clean: true,
+            session: AtStart::Clean,
             baseline: false,
             heads_before: step.heads_before().to_vec(),
             record: vec![self.ledger.delete([revision])],
@@ -276,7 +277,7 @@ impl<'a> Applier<'a> {
             what: what.to_owned(),
             script: None,
             statements: 0..0,
-            clean: true,
+            session: AtStart::Clean,
             baseline: false,
             heads_before: step.heads_before().to_vec(),
             record,

@@ -42,6 +42,11 @@ impl ServerError {
         }
     }
 
+    /// What castoff itself found amiss in the database.
+    pub(super) fn finding(message: &str) -> Self {
+        Self { sqlstate: Some("55000".to_owned()), ..Self::local(message) }
+    }
+
     pub(super) fn local(message: &str) -> Self {
         Self {
             sqlstate: None,

@@ -9,9 +9,9 @@ use crate::revision::{Alone, Control, StatementKind};
 
 /// True if a statement that begins with `word` can be anything but plain; others' tokens aren't needed.
 pub(super) fn is_of_interest(word: &str) -> bool {
-    const FIRST: [&str; 18] = [
+    const FIRST: [&str; 19] = [
         "abort", "alter", "begin", "call", "cluster", "commit", "copy", "create", "discard", "do",
-        "drop", "end", "prepare", "reindex", "rollback", "set", "start", "vacuum",
+        "drop", "end", "prepare", "reindex", "reset", "rollback", "set", "start", "vacuum",
     ];
     FIRST.iter().any(|first| word.eq_ignore_ascii_case(first))
 }
@@ -33,6 +33,7 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> StatementKind {
         "reindex" => reindex(words),
         "copy" => copy(words),
         "set" => set(words),
+        "reset" => reset(words),
         "call" => StatementKind::MayCommit,
         "do" if body_commits(words) => StatementKind::MayCommit,
         "discard" if words.eat("all") => StatementKind::DiscardAll,
@@ -40,7 +41,7 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> StatementKind {
         "cluster" => {
             words.parentheses();
             words.eat("verbose");
-            if words.is_empty() { other } else { StatementKind::Plain }
+            if words.is_empty() { other } else { StatementKind::MayCommit }
         }
         _ => StatementKind::Plain,
     }
@@ -145,7 +146,7 @@ fn reindex(mut words: Words<'_>) -> StatementKind {
     } else if many {
         StatementKind::Alone(Alone::Other)
     } else {
-        StatementKind::Plain
+        StatementKind::MayCommit
     }
 }
 
@@ -164,7 +165,12 @@ fn set(mut words: Words<'_>) -> StatementKind {
     if words.eat_all(&["session", "authorization"]) {
         return StatementKind::SetParameter("session_authorization".to_owned());
     }
-    words.eat_any(&["session", "local"]);
+    let kind = if words.eat("local") {
+        StatementKind::SetLocal
+    } else {
+        words.eat("session");
+        StatementKind::SetParameter
+    };
     let special = if words.eat_all(&["time", "zone"]) {
         Some("timezone")
     } else if words.eat("names") {
@@ -177,14 +183,26 @@ fn set(mut words: Words<'_>) -> StatementKind {
         None
     };
     if let Some(name) = special {
-        return StatementKind::SetParameter(name.to_owned());
+        return kind(name.to_owned());
     }
     match words.name() {
         Some(name) if words.eat_symbol("=") || words.eat("to") => {
-            StatementKind::SetParameter(name.to_string().to_lowercase())
+            kind(name.to_string().to_lowercase())
         }
         _ => StatementKind::Plain,
     }
+}
+
+/// Behind RESET. `RESET ALL` has the name `all`.
+fn reset(mut words: Words<'_>) -> StatementKind {
+    let name = if words.eat_all(&["session", "authorization"]) {
+        Some("session_authorization".to_owned())
+    } else if words.eat_all(&["time", "zone"]) {
+        Some("timezone".to_owned())
+    } else {
+        words.name().map(|name| name.to_string().to_lowercase())
+    };
+    name.map_or(StatementKind::Plain, StatementKind::SetParameter)
 }
 
 /// True if the body of a DO has the word COMMIT or ROLLBACK outside its strings and comments.
@@ -319,10 +337,6 @@ mod tests {
             "alter table t detach partition p",
             "alter table t detach partition p finalize",
             "alter type t add value 'x'",
-            "reindex table t",
-            "reindex (concurrently false) table t",
-            "cluster t using i",
-            "cluster verbose t",
             "analyze",
             "alter database d set a = 'tablespace'",
             "create subscription s connection '' publication p with (connect = false, slot_name = none)",
@@ -368,13 +382,17 @@ mod tests {
     }
 
     #[test]
-    fn call_and_a_do_that_commits_may_end_transactions() {
+    fn what_may_end_transactions_itself_is_known() {
         for text in [
             "call p()",
             "do $$ begin commit; end $$",
             "do language plpgsql 'begin ROLLBACK; end'",
             "do $a$ begin perform 'x'; commit; end $a$ language plpgsql",
             "do E'begin commit; end'",
+            "reindex table t",
+            "reindex (concurrently false) index i",
+            "cluster t using i",
+            "cluster verbose t",
         ] {
             assert_eq!(kind(text), StatementKind::MayCommit, "{text}");
         }
@@ -400,14 +418,24 @@ mod tests {
         for (text, parameter) in [
             ("SET transaction_timeout = 0", "transaction_timeout"),
             ("set session Lock_Timeout to '1s'", "lock_timeout"),
-            ("set local my.Setting = a, b", "my.setting"),
+            ("set my.Setting = a, b", "my.setting"),
             ("set time zone 'UTC'", "timezone"),
             ("set role r", "role"),
             ("set session authorization default", "session_authorization"),
             ("set names 'utf8'", "client_encoding"),
             ("set schema 'x'", "search_path"),
+            ("reset Lock_Timeout", "lock_timeout"),
+            ("reset time zone", "timezone"),
+            ("reset role", "role"),
+            ("reset session authorization", "session_authorization"),
+            ("reset all", "all"),
         ] {
             assert_eq!(kind(text), StatementKind::SetParameter(parameter.to_owned()), "{text}");
+        }
+        for (text, parameter) in
+            [("set local My.setting to x", "my.setting"), ("SET LOCAL ROLE r", "role")]
+        {
+            assert_eq!(kind(text), StatementKind::SetLocal(parameter.to_owned()), "{text}");
         }
         assert_eq!(kind("CREATE SCHEMA Public"), StatementKind::CreateSchema("public".to_owned()));
     }

@@ -44,6 +44,7 @@ pub(super) fn check(script: &Script) -> Vec<FileError> {
             | StatementKind::Plain
             | StatementKind::MayCommit
             | StatementKind::SetParameter(_)
+            | StatementKind::SetLocal(_)
             | StatementKind::CreateSchema(_)
             | StatementKind::CopyIn(_) => continue,
         };

@@ -18,12 +18,15 @@ pub enum StatementKind {
     Plain,
     /// PostgreSQL refuses it in a transaction block.
     Alone(Alone),
-    /// `CALL`, or a `DO` whose body says COMMIT or ROLLBACK: it may end transactions itself.
+    /// `CALL`, a `DO` whose body says COMMIT or ROLLBACK, and `REINDEX` and `CLUSTER` of one table,
+    /// which may be partitioned: it may end transactions itself.
     MayCommit,
     /// It begins or ends a transaction.
     Control(Control),
-    /// `SET name = …`, with the name in lower case.
+    /// `SET name = …` or `RESET name`, with the name in lower case.
     SetParameter(String),
+    /// The same until the end of the transaction: `SET LOCAL name = …`.
+    SetLocal(String),
     /// Exactly `CREATE SCHEMA name`.
     CreateSchema(String),
     /// `COPY … FROM stdin`, with the bytes of its data.
@@ -105,6 +108,7 @@ impl Statement {
             StatementKind::Plain
             | StatementKind::Control(_)
             | StatementKind::SetParameter(_)
+            | StatementKind::SetLocal(_)
             | StatementKind::CreateSchema(_)
             | StatementKind::CopyIn(_)
             | StatementKind::CopyOut => None,
@@ -116,8 +120,17 @@ impl Statement {
         if let StatementKind::Control(control) = self.kind { Some(control) } else { None }
     }
 
-    /// The parameter that a `SET` sets, in lower case.
+    /// The parameter that it sets or resets, in lower case.
     pub fn sets_parameter(&self) -> Option<&str> {
+        if let StatementKind::SetLocal(name) = &self.kind {
+            Some(name)
+        } else {
+            self.sets_in_session()
+        }
+    }
+
+    /// The parameter that it sets or resets beyond the end of its transaction, in lower case.
+    pub fn sets_in_session(&self) -> Option<&str> {
         if let StatementKind::SetParameter(name) = &self.kind { Some(name) } else { None }
     }
 

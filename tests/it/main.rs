@@ -22,6 +22,7 @@ mod lost_connection; // the server, or the way to it, goes away in mid-migration
 mod race;
 mod sigkill; // fifty kills of a leader, and each statement once // many at once: one migrates, all become the application
 mod sigterm; // to PID 1, in each phase
+mod stepwise; // files outside a transaction, and where they go on
 
 mod support_test;
 

@@ -22,14 +22,24 @@ pub(super) struct Job<'s> {
     pub(super) what: String,
     pub(super) script: Option<&'s Script>,
     pub(super) statements: Range<usize>,
-    /// Whether the session is made clean first.
-    pub(super) clean: bool,
+    pub(super) session: AtStart,
     /// Whether the script is a baseline, where a dump's settings for another server are left out.
     pub(super) baseline: bool,
     pub(super) heads_before: Vec<RevisionId>,
     pub(super) record: Vec<String>,
     pub(super) heads_after: Vec<RevisionId>,
 }
+
+/// What a job does to the session before its statements.
+pub(super) enum AtStart {
+    /// Everything that a file before it set is undone.
+    Clean,
+    /// It is kept, and these statements bring back what castoff undid for its own work.
+    Kept(Vec<String>),
+}
+
+/// The session's own role, which alone may be sure to read and write the ledger.
+pub(super) const AS_OURSELVES: [&str; 2] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE"];
 
 /// Why one attempt at a job ended.
 #[allow(clippy::large_enum_variant, reason = "it lives for one match")]
@@ -139,15 +149,21 @@ impl Applier<'_> {
     /// One transaction: open, guard, the statements, the ledger, commit, look.
     async fn attempt(&self, job: &Job<'_>) -> Result<(), Interruption> {
         let mut message = Message::new();
-        if job.clean {
+        if let AtStart::Clean = job.session {
             message.own(["BEGIN"]);
             message.own(self.clean_session());
             message.own(["COMMIT"]);
         }
         message.own(["BEGIN ISOLATION LEVEL READ COMMITTED"]);
+        message.own(AS_OURSELVES);
         message.guard(&self.guard(&job.heads_before));
+        if let AtStart::Kept(restore) = &job.session {
+            message.own(restore);
+        }
         if let Some(script) = job.script {
-            message.own(timeouts(script));
+            if let AtStart::Clean = job.session {
+                message.own(timeouts(script));
+            }
             let skipped = if job.baseline { self.unneeded(script).await? } else { Vec::new() };
             for (index, statement) in script.statements()[job.statements.clone()]
                 .iter()
@@ -165,14 +181,11 @@ impl Applier<'_> {
                 }
             }
         }
-        message.own([
-            // Deferred triggers run now, as in psql with the file's role and search path.
-            "SET CONSTRAINTS ALL IMMEDIATE",
-            // The file may have changed who we are and what names mean.
-            "SET SESSION AUTHORIZATION DEFAULT",
-            "RESET ROLE",
-            "SET LOCAL search_path TO pg_catalog, pg_temp",
-        ]);
+        // Deferred triggers run now, as in psql with the file's role and search path.
+        message.own(["SET CONSTRAINTS ALL IMMEDIATE"]);
+        // The file may have changed who we are and what names mean.
+        message.own(AS_OURSELVES);
+        message.own(["SET LOCAL search_path TO pg_catalog, pg_temp"]);
         if let LedgerTables::Absent { schema_exists } = self.tables.get() {
             message.own(self.ledger.create(schema_exists));
         }

@@ -102,7 +102,7 @@ impl Applier<'_> {
         if indexes.is_empty() {
             return Ok(Leftover::Nothing);
         }
-        Err(ServerError::local(&format!(
+        Err(ServerError::finding(&format!(
             "an interrupted CREATE INDEX CONCURRENTLY without a name may have left the invalid \
              index {} behind: drop it with DROP INDEX CONCURRENTLY and start again",
             indexes.join(" or ")

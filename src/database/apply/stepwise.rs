@@ -5,29 +5,34 @@
 //! killed between the two, the next start looks at what it left behind ([`super::repair`]).
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 use super::Applier;
-use super::failure::{ApplyError, Kept, Place};
-use super::job::{Interruption, Job, gives_way};
-use super::message::{Message, byte_offset};
-use super::repair::Leftover;
-use super::session::{Guard, guard_of, milliseconds};
-use crate::database::jitter::full_jitter;
+use super::failure::{ApplyError, Kept};
+use super::job::{AtStart, Job};
+use super::session::milliseconds;
 use crate::database::ledger::{Entry, ProgressColumn};
 use crate::plan::{Origin, Recorded, Step};
-use crate::revision::{Alone, Control, Revision, RevisionId, Script, Source};
+use crate::revision::{Control, Revision, RevisionId, Script, Source};
 
 /// What the ledger says at each stage of a file.
-struct Course<'s> {
-    revision: &'s RevisionId,
-    message: &'s str,
-    script: &'s Script,
+pub(super) struct Course<'s> {
+    pub(super) revision: &'s RevisionId,
+    pub(super) message: &'s str,
+    pub(super) script: &'s Script,
     column: ProgressColumn,
     /// Which revisions are heads while it runs.
-    heads_during: Vec<RevisionId>,
+    pub(super) heads_during: Vec<RevisionId>,
     finish: Vec<String>,
     heads_after: Vec<RevisionId>,
+}
+
+/// Whose `lock_timeout` holds for a statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Limited {
+    /// The file's, else the house's.
+    Always,
+    /// The file's, else none.
+    ByTheFile,
 }
 
 /// Statements that are done together.
@@ -149,7 +154,7 @@ impl<'a> Applier<'a> {
             what: format!("begin {}", course.revision),
             script: None,
             statements: 0..0,
-            clean: true,
+            session: AtStart::Clean,
             baseline: false,
             heads_before: heads_before.to_vec(),
             record,
@@ -183,12 +188,7 @@ impl<'a> Applier<'a> {
     /// A clean session, with what the file's finished statements had set in it.
     async fn restore_session(&self, course: &Course<'_>, done: usize) -> Result<(), ApplyError> {
         let mut statements = self.clean_session();
-        let finished = course.script.statements().iter().take(done);
-        statements.extend(
-            finished
-                .filter(|statement| statement.sets_parameter().is_some())
-                .map(|statement| course.script.text()[statement.range()].to_owned()),
-        );
+        statements.extend(set_before(course.script, done, |name| name != "client_encoding"));
         let sql = statements.join("\n;\n");
         match self.lock.session().rows(&sql).await {
             Ok(_) => Ok(()),
@@ -201,6 +201,31 @@ impl<'a> Applier<'a> {
                 Kept::Statements(done),
             )),
         }
+    }
+
+    /// What castoff changes between the statements of a file, as the file has it after `done` of
+    /// them: the role, and the limits of the house, the header and the file's own SET, in that order.
+    pub(super) fn restored(
+        &self,
+        course: &Course<'_>,
+        done: usize,
+        limited: Limited,
+    ) -> Vec<String> {
+        let header = course.script.header();
+        let house = match limited {
+            Limited::Always => milliseconds(self.limits.lock_timeout),
+            Limited::ByTheFile => "0".to_owned(),
+        };
+        let lock_timeout = header.lock_timeout.map_or(house, milliseconds);
+        let statement_timeout =
+            header.statement_timeout.map_or_else(|| "0".to_owned(), milliseconds);
+        let mut statements = vec![
+            format!("SET lock_timeout = {lock_timeout}"),
+            format!("SET statement_timeout = {statement_timeout}"),
+        ];
+        let ours = ["lock_timeout", "statement_timeout", "role", "session_authorization"];
+        statements.extend(set_before(course.script, done, |name| ours.contains(&name)));
+        statements
     }
 
     /// A unit's transaction: its statements, unless they ran already, and its record.
@@ -230,7 +255,7 @@ impl<'a> Applier<'a> {
             what: format!("run statement {} of {}", unit.end(), course.revision),
             script: Some(course.script),
             statements,
-            clean: false,
+            session: AtStart::Kept(self.restored(course, unit.start(), Limited::Always)),
             baseline: false,
             heads_before: course.heads_during.clone(),
             record,
@@ -244,103 +269,18 @@ impl<'a> Applier<'a> {
             other => other,
         }
     }
+}
 
-    /// A statement that PostgreSQL refuses in a transaction block.
-    async fn alone(
-        &self,
-        course: &Course<'_>,
-        index: usize,
-        may_have_begun: bool,
-    ) -> Result<(), ApplyError> {
-        let statement = &course.script.statements()[index];
-        let text = &course.script.text()[statement.range()];
-        let what = format!("run statement {} of {}", index + 1, course.revision);
-        let start = Instant::now();
-        let mut may_have_begun = may_have_begun;
-        let mut pauses = full_jitter(Duration::from_millis(500), Duration::from_secs(10));
-        loop {
-            let first_look = Duration::from_secs(1);
-            let attempt = self.attempt_alone(course, statement.alone(), text, may_have_begun);
-            let error = match self.observer.beside(&what, first_look, attempt).await {
-                Ok(()) => return Ok(()),
-                Err(Interruption::Stopped(signal)) => return Err(ApplyError::Stopped(signal)),
-                Err(Interruption::NotRecorded) => {
-                    return Err(ApplyError::NotRecorded { revision: course.revision.clone() });
-                }
-                Err(Interruption::Failed { guard: Some(Guard::LockGone), .. }) => {
-                    return Err(ApplyError::LockGone);
-                }
-                Err(Interruption::Failed { guard: Some(Guard::HeadsMoved), .. }) => {
-                    return Err(ApplyError::HeadsMoved);
-                }
-                Err(Interruption::Failed { error, .. }) => error,
-            };
-            if error.is_connection_loss() {
-                return Err(ApplyError::Lost(error));
-            }
-            if !gives_way(&error) {
-                let offset = byte_offset(text, error.position).unwrap_or(0);
-                let place = Place::at(course.script, statement.range().start + offset);
-                return Err(self.failure(
-                    &what,
-                    (course.revision, course.message),
-                    error,
-                    Some(place),
-                    Kept::Statements(index),
-                ));
-            }
-            may_have_begun = true;
-            let pause = pauses.next().unwrap_or_default();
-            self.again(course.revision, &error, start, pause).await?;
-        }
-    }
-
-    async fn attempt_alone(
-        &self,
-        course: &Course<'_>,
-        alone: Option<&Alone>,
-        text: &str,
-        may_have_begun: bool,
-    ) -> Result<(), Interruption> {
-        // Concurrent commands also wait for unrelated transactions, which lock_timeout would
-        // count, and then leave an invalid index behind.
-        let concurrent = !matches!(alone, Some(Alone::Other) | None);
-        let header = course.script.header();
-        let lock_timeout = match (header.lock_timeout, concurrent) {
-            (Some(limit), _) => milliseconds(limit),
-            (None, true) => "0".to_owned(),
-            (None, false) => milliseconds(self.limits.lock_timeout),
-        };
-        let statement_timeout =
-            header.statement_timeout.map_or_else(|| "0".to_owned(), milliseconds);
-        let mut opening = Message::new();
-        opening.guard(&self.guard(&course.heads_during));
-        opening.own([
-            format!("SET lock_timeout = {lock_timeout}"),
-            format!("SET statement_timeout = {statement_timeout}"),
-        ]);
-        let failed = |error| Interruption::Failed { error, place: None, guard: None };
-        let session = self.lock.session();
-        self.interruptible(opening.send(session, "")).await?.map_err(|(error, completed)| {
-            let guard = opening.is_guard(completed).then(|| guard_of(&error)).flatten();
-            Interruption::Failed { error, place: None, guard }
-        })?;
-        let leftover = match alone {
-            Some(alone) => {
-                self.interruptible(self.repair(alone, may_have_begun)).await?.map_err(failed)?
-            }
-            None => Leftover::Nothing,
-        };
-        match leftover {
-            Leftover::Done => Ok(()),
-            Leftover::Nothing => {
-                self.interruptible(session.rows(text)).await?.map(|_| ()).map_err(failed)
-            }
-            Leftover::Finish(sql) => {
-                self.interruptible(session.rows(&sql)).await?.map(|_| ()).map_err(failed)
-            }
-        }
-    }
+/// The statements among the first `done` that set a parameter in the session.
+fn set_before(
+    script: &Script,
+    done: usize,
+    parameter: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = String> {
+    script.statements()[..done.min(script.statements().len())]
+        .iter()
+        .filter(move |statement| statement.sets_in_session().is_some_and(&parameter))
+        .map(|statement| script.text()[statement.range()].to_owned())
 }
 
 /// What is recorded of a file whose first `done` statements have run.
