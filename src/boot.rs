@@ -213,7 +213,7 @@ struct Queue<'a> {
     migrator: &'a Migrator,
     since: Option<Instant>,
     said: Option<(Instant, String)>,
-    pauses: Box<dyn Iterator<Item = Duration>>,
+    pauses: Box<dyn Iterator<Item = Duration> + Send>,
 }
 
 impl<'a> Queue<'a> {

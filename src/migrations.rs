@@ -1,8 +1,8 @@
 //! The migration folder of an image: compiled into it, or read from a disk when it starts.
 
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use include_dir::Dir;
 
@@ -65,7 +65,7 @@ fn name(path: &Path) -> String {
 #[derive(Debug)]
 pub(crate) struct Source {
     place: Place,
-    graph: OnceCell<Graph>,
+    graph: OnceLock<Graph>,
 }
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ enum Place {
 impl Source {
     pub(crate) fn new(embedded: &'static Migrations, disk: Option<&Path>) -> Self {
         let place = disk.map_or(Place::Embedded(embedded), |path| Place::Disk(path.to_owned()));
-        Self { place, graph: OnceCell::new() }
+        Self { place, graph: OnceLock::new() }
     }
 
     /// The head and its chain digest; parses the folder only if the build did not.

@@ -210,3 +210,22 @@ impl Migrator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program with a runtime of several threads may spawn them.
+    #[test]
+    fn the_futures_may_move_between_threads() {
+        fn assert_send<T: Send>(_: impl FnOnce(&'static Migrator) -> T) {}
+        assert_send(Migrator::current);
+        assert_send(Migrator::plan);
+        assert_send(Migrator::pending);
+        assert_send(Migrator::check);
+        assert_send(Migrator::wait);
+        assert_send(|migrator| async { migrator.upgrade(&Target::head()).await.is_ok() });
+        assert_send(|migrator| async { migrator.downgrade(&Target::head()).await.is_ok() });
+        assert_send(|migrator| async { migrator.stamp(&Target::head()).await.is_ok() });
+    }
+}

@@ -15,7 +15,7 @@ mod repair;
 mod session;
 mod stepwise;
 
-use std::cell::{Cell, RefCell};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use failure::{ApplyError, Failure, Kept, Place};
@@ -47,12 +47,19 @@ pub(crate) struct Applier<'a> {
     lock: &'a MigrationLock,
     graph: &'a Graph,
     ledger: &'a LedgerName,
-    tables: Cell<LedgerTables>,
     limits: Limits,
     application: Option<&'a str>,
     stop: &'a Stop,
     observer: Observer,
-    applied: RefCell<Option<RevisionId>>,
+    reached: Mutex<Reached>,
+}
+
+/// How far the plan has come.
+#[derive(Debug)]
+struct Reached {
+    tables: LedgerTables,
+    /// The last revision that was applied.
+    applied: Option<RevisionId>,
 }
 
 impl<'a> Applier<'a> {
@@ -67,7 +74,6 @@ impl<'a> Applier<'a> {
             lock,
             graph: migrator.graph()?,
             ledger: migrator.ledger(),
-            tables: Cell::new(tables),
             limits: Limits {
                 lock_timeout: settings.lock_timeout,
                 lock_deadline: settings.lock_deadline,
@@ -75,7 +81,7 @@ impl<'a> Applier<'a> {
             application: settings.application.as_deref(),
             stop: migrator.stop(),
             observer: Observer::new(observer, lock.pid()),
-            applied: RefCell::new(None),
+            reached: Mutex::new(Reached { tables, applied: None }),
         })
     }
 
@@ -124,9 +130,13 @@ impl<'a> Applier<'a> {
                 duration_ms = milliseconds,
                 "Done with {revision} in {milliseconds} ms"
             );
-            *self.applied.borrow_mut() = Some(revision.clone());
+            self.reached().applied = Some(revision.clone());
         }
         Ok(())
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Reached> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self, revision: &RevisionId) -> Result<&'a Revision, ApplyError> {

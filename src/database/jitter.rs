@@ -9,7 +9,10 @@ use backoff::backoff::Backoff;
 ///
 /// Full jitter spreads starts that failed together; see "Exponential Backoff And Jitter" in the
 /// AWS Architecture Blog.
-pub(crate) fn full_jitter(first: Duration, longest: Duration) -> impl Iterator<Item = Duration> {
+pub(crate) fn full_jitter(
+    first: Duration,
+    longest: Duration,
+) -> impl Iterator<Item = Duration> + Send {
     // The crate draws between (1 - factor) and (1 + factor) times the interval.
     let mut backoff = ExponentialBackoff {
         current_interval: first / 2,

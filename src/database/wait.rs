@@ -195,7 +195,7 @@ impl Waiting<'_> {
                 return Err(WaitEnd::NotReady(NotReady { waited: now - start, reasons }));
             }
             diary.note(&reasons, left);
-            let pauses: &mut dyn Iterator<Item = Duration> =
+            let pauses: &mut (dyn Iterator<Item = Duration> + Send) =
                 if now - start < A_USUAL_START { &mut soon } else { &mut later };
             let pause = pauses.next().unwrap_or_default().min(left);
             self.stop.sleep(pause).await.map_err(WaitEnd::Stopped)?;

@@ -65,7 +65,7 @@ impl Applier<'_> {
             let attempt = self.observer.beside(&job.what, first_look, self.attempt(job)).await;
             let (error, place, guard) = match attempt {
                 Ok(()) => {
-                    self.tables.set(LedgerTables::Present);
+                    self.reached().tables = LedgerTables::Present;
                     return Ok(());
                 }
                 Err(Interruption::Stopped(signal)) => {
@@ -141,7 +141,7 @@ impl Applier<'_> {
             message: message.to_owned(),
             place,
             error,
-            applied_before: self.applied.borrow().clone(),
+            applied_before: self.reached().applied.clone(),
             kept,
         }))
     }
@@ -186,7 +186,8 @@ impl Applier<'_> {
         // The file may have changed who we are and what names mean.
         message.own(AS_OURSELVES);
         message.own(["SET LOCAL search_path TO pg_catalog, pg_temp"]);
-        if let LedgerTables::Absent { schema_exists } = self.tables.get() {
+        let tables = self.reached().tables;
+        if let LedgerTables::Absent { schema_exists } = tables {
             message.own(self.ledger.create(schema_exists));
         }
         message.own(&job.record);

@@ -101,7 +101,8 @@ impl Applier<'_> {
     /// A statement that fails unless this session holds the lock and the heads are as expected;
     /// safe under any search path, and with any cast from text to integer.
     pub(super) fn guard(&self, heads: &[RevisionId]) -> String {
-        let heads = match self.tables.get() {
+        let tables = self.reached().tables;
+        let heads = match tables {
             LedgerTables::Absent { .. } => String::new(),
             LedgerTables::Present => {
                 format!("WHEN NOT ({}) THEN {} ", self.heads_are(heads), literal(HEADS_MOVED))
