@@ -79,8 +79,8 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
         let turn = migrator.stop().unless(turn(migrator, intent, session, ask)).await?;
         let outcome = match turn {
             Ok(Turn::Done(plan)) => return Ok(plan),
+            // Not progress: the one who is busy may be our own lost session.
             Ok(Turn::Busy(holder)) => {
-                losses = 0;
                 queue.wait(&holder, start.elapsed()).await?;
                 continue;
             }

@@ -166,6 +166,30 @@ fn a_commit_whose_answer_is_lost_is_not_done_again() {
 }
 
 #[test]
+fn a_connection_that_is_cut_in_each_try_is_given_up_with_75() {
+    let db = Database::empty();
+    let proxy = Proxy::new(&db);
+    let _gate = closed_gate(&db);
+    let castoff = Castoff::new(&db)
+        .through(&proxy)
+        .files([("a_wait.up.sql", "SELECT pg_advisory_xact_lock(50)")])
+        .env("CASTOFF_LOCK_TIMEOUT", "1m")
+        .args(["run", "--", "echo", "the app"]);
+    let start = castoff.spawn();
+    let mut before = String::new();
+    for _ in 0..3 {
+        before = eventually(SOON, || {
+            let waiting = db.backends().into_iter().find(|it| it.wait_event == "advisory");
+            waiting.map(|it| it.pid).filter(|pid| *pid != before)
+        });
+        proxy.cut();
+    }
+    let run = start.wait(SOON);
+    run.assert_code(75).assert_stderr("Another start is migrating").assert_stderr("gave up after");
+    assert_eq!(run.stdout, "");
+}
+
+#[test]
 fn a_migration_that_ends_its_own_connection_each_time_is_given_up_with_75() {
     let db = Database::empty();
     let run = Castoff::new(&db)
