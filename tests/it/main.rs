@@ -12,6 +12,8 @@
 mod support;
 
 mod clean_session; // what a file leaves behind, and the next one does not see
+mod concurrently; // what an interrupted CONCURRENTLY leaves
+mod error_report; // what is said of a revision that fails
 mod evil_names; // names of the user that hide PostgreSQL's own
 mod sql_text; // what a file may look like
 // Several starts.

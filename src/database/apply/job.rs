@@ -233,11 +233,15 @@ impl Applier<'_> {
     ) -> Result<(), Interruption> {
         let range = script.statements()[index].range();
         let statement = &script.text()[range.clone()];
-        let data = &script.text().as_bytes()[data];
+        let rows = &script.text()[data.clone()];
         let session = self.lock.session();
-        self.interruptible(message::copy(session, statement, data)).await?.map_err(|error| {
-            let offset = message::byte_offset(statement, error.position).unwrap_or(0);
-            let place = Some(Place::at(script, range.start + offset));
+        let copy = message::copy(session, statement, rows.as_bytes());
+        self.interruptible(copy).await?.map_err(|error| {
+            let offset = match message::copied_line(rows, &error) {
+                Some(line) => data.start + line,
+                None => range.start + message::byte_offset(statement, error.position).unwrap_or(0),
+            };
+            let place = Some(Place::at(script, offset));
             Interruption::Failed { error, place, guard: None }
         })
     }

@@ -123,6 +123,16 @@ pub(super) fn byte_offset(text: &str, position: Option<usize>) -> Option<usize> 
     Some(text.char_indices().nth(character).map_or(text.len(), |(offset, _)| offset))
 }
 
+/// The byte of a COPY's data at which the line begins that an error is in. The server says it in
+/// the context alone, in its own language: `COPY orders, line 2, column id: "x"`.
+pub(super) fn copied_line(data: &str, error: &ServerError) -> Option<usize> {
+    let context = error.context.as_deref()?.strip_prefix("COPY ")?;
+    let number: usize =
+        context.split([',', ':', '\n']).nth(1)?.split_whitespace().last()?.parse().ok()?;
+    let before = data.split_inclusive('\n').take(number.checked_sub(1)?);
+    Some(before.map(str::len).sum()).filter(|start| *start < data.len())
+}
+
 /// Runs a `COPY … FROM stdin` with its data.
 pub(super) async fn copy(
     session: &Session,
@@ -137,4 +147,23 @@ pub(super) async fn copy(
         sink.finish().await
     };
     run.await.map(|_| ()).map_err(|error| session.explain(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_copied_data_is_found_in_any_language() {
+        let line = |context: &str| {
+            let context = Some(context.to_owned());
+            copied_line("1\n22\n333\n", &ServerError { context, ..ServerError::local("") })
+        };
+        assert_eq!(line("COPY a, line 1"), Some(0));
+        assert_eq!(line("COPY a, line 3: \"333\""), Some(5));
+        assert_eq!(line("COPY a, Zeile 2, Spalte n: »22«"), Some(2));
+        for other in ["COPY a, line 4", "COPY a, line 0", "COPY a", "PL/pgSQL f(), line 1", ""] {
+            assert_eq!(line(other), None, "{other}");
+        }
+    }
 }
