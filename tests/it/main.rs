@@ -37,6 +37,7 @@ mod squashing; // baselines, and folders pruned to one
 // The command line.
 mod commands; // what each prints, as text and as JSON, and what it takes
 
+mod exit_codes; // each of them, the termination message, the log as JSON
 mod reading; // a role that may SELECT, a standby, wait, the modes
 mod waiting; // what names the database, and the wait until it is ready
 

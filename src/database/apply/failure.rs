@@ -110,17 +110,22 @@ impl ApplyError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Failed(failure) => Some(match failure.kept {
-                Kept::Nothing | Kept::Statements(0) => format!(
-                    "nothing of {} was kept; correct the file and start again",
-                    failure.revision
-                ),
-                Kept::Statements(done) => format!(
-                    "{} is done up to its statement {done}, and recorded so; correct the rest of \
-                     the file and start again",
-                    failure.revision
-                ),
-            }),
+            Self::Failed(failure) => {
+                let privilege = failure.error.is("42501");
+                let correct = |what| if privilege { "give the role the privilege" } else { what };
+                Some(match failure.kept {
+                    Kept::Nothing | Kept::Statements(0) => format!(
+                        "nothing of {} was kept; {} and start again",
+                        failure.revision,
+                        correct("correct the file")
+                    ),
+                    Kept::Statements(done) => format!(
+                        "{} is done up to its statement {done}, and recorded so; {} and start again",
+                        failure.revision,
+                        correct("correct the rest of the file")
+                    ),
+                })
+            }
             Self::LockDeadline { .. } => Some(
                 "end the transactions that are in the way, or start again when they are over"
                     .to_owned(),
@@ -139,9 +144,10 @@ impl ApplyError {
         }
     }
 
-    /// 65 for a wrong migration, 75 if another start may succeed, 70 for what should not be.
+    /// 65 for a wrong migration, 77 for a lacking privilege, 75 if another start may succeed, 70 for what should not be.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Failed(failure) if failure.error.is("42501") => 77,
             Self::Failed(_) | Self::KeptDownFile(_) => 65,
             Self::LockDeadline { .. } | Self::LockGone | Self::HeadsMoved | Self::Lost(_) => 75,
             Self::NotRecorded { .. } | Self::NotInThisImage { .. } => 70,
