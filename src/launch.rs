@@ -7,6 +7,7 @@
 //! - SIGPIPE is at its default in the app, whatever it was: Rust's runtime sets it to ignored
 //!   before `main`, and the default is put back.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, NulError, OsStr, OsString};
 use std::fmt;
 use std::fs::File;
@@ -92,11 +93,11 @@ impl fmt::Display for AppError {
             Self::NotFound { program, searched: Some(path) } => write!(
                 f,
                 "application {} is in no folder of PATH ({})",
-                program.display(),
+                shown(program),
                 path.display()
             ),
             Self::NotFound { program, searched: None } => {
-                write!(f, "application {} does not exist", program.display())
+                write!(f, "application {} does not exist", shown(program))
             }
             Self::NotExecutable { path, reason } => {
                 write!(f, "application {} cannot be executed: {reason}", path.display())
@@ -106,6 +107,12 @@ impl fmt::Display for AppError {
             }
         }
     }
+}
+
+/// The name, unless the URL of a database, which may have a password, was put where it belongs.
+fn shown(program: &OsStr) -> Cow<'_, str> {
+    let name = program.to_string_lossy();
+    if name.contains("://") || name.contains("password") { "(a URL)".into() } else { name }
 }
 
 impl std::error::Error for AppError {

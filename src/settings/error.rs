@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::database_url::DatabaseUrlError;
 
@@ -96,10 +96,10 @@ impl fmt::Display for SettingsError {
                 write!(f, "{variable} and {file_variable} are both set, and one was expected")
             }
             Self::UnreadableFile { variable, path, .. } => {
-                write!(f, "the file that {variable} names, {}, can't be read", path.display())
+                write!(f, "the file that {variable} names{} can't be read", shown(path))
             }
             Self::UnusableFile { variable, path, expected } => {
-                write!(f, "the file that {variable} names, {}, is not {expected}", path.display())
+                write!(f, "the file that {variable} names{} is not {expected}", shown(path))
             }
             Self::InvalidValue { name, found, expected } => {
                 write!(f, "{name} is {found}, and should be {expected}")
@@ -114,6 +114,12 @@ impl fmt::Display for SettingsError {
             Self::Environment => f.write_str("the environment variables can't be read"),
         }
     }
+}
+
+/// A path between commas, unless it may be the secret itself, put where its file belongs.
+fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if path.is_absolute() { format!(", {text},") } else { String::new() }
 }
 
 impl std::error::Error for SettingsError {

@@ -73,7 +73,8 @@ fn a_password_with_every_special_character_works_from_its_own_variable_and_in_th
         format!("postgresql://{}@127.0.0.1:{}/{}", role.name(), db.cluster().port(), db.name());
     let own = image(&db).url(&url).env("PGPASSWORD", password).run();
     own.assert_code(0);
-    let escaped: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped: Vec<_> = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = escaped.concat();
     let url = url.replacen('@', &format!(":{escaped}@"), 1);
     let run = image(&db).url(url).args(["settings"]).run();
     assert!(!run.stdout.contains(&escaped), "{run}");
