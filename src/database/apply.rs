@@ -235,18 +235,16 @@ impl<'a> Applier<'a> {
         resume: Option<usize>,
     ) -> Result<(), ApplyError> {
         let here = self.graph.get(revision);
-        let message = here.map_or("", Revision::message);
+        let kept = match down {
+            Down::Nothing | Down::Image => None,
+            Down::Ledger => Some(self.kept_down_file(revision).await?),
+        };
+        let (message, script) = match &kept {
+            Some((message, script)) => (message.as_str(), Some(script)),
+            None => (here.map_or("", Revision::message), here.and_then(Revision::down)),
+        };
         let to: Vec<_> = step.heads_after().iter().collect();
         announce("downgrade", std::slice::from_ref(revision), &to, message);
-        let kept;
-        let script = match down {
-            Down::Nothing => None,
-            Down::Image => here.and_then(Revision::down),
-            Down::Ledger => {
-                kept = self.kept_down_file(revision).await?;
-                Some(&kept)
-            }
-        };
         if let Some(script) = script.filter(|script| stepwise::is_needed(script, resume)) {
             return self.downgrade_stepwise(step, revision, message, script, resume).await;
         }
@@ -263,17 +261,19 @@ impl<'a> Applier<'a> {
         self.run(revision, message, &job).await
     }
 
-    /// The down file that the image which applied `revision` left in the ledger.
-    async fn kept_down_file(&self, revision: &RevisionId) -> Result<Script, ApplyError> {
+    /// The message and the down file that the image which applied `revision` left in the ledger.
+    async fn kept_down_file(&self, revision: &RevisionId) -> Result<(String, Script), ApplyError> {
         let query = format!(
-            "SELECT down_sql FROM {} WHERE revision OPERATOR(pg_catalog.=) {}",
+            "SELECT message, down_sql FROM {} WHERE revision OPERATOR(pg_catalog.=) {}",
             self.ledger.revision(),
             literal(revision.as_str())
         );
         let rows = self.lock.session().rows(&query).await.map_err(ApplyError::Lost)?;
-        let text = rows.first().and_then(|row| row.get(0)).unwrap_or_default();
+        let column = |n: usize| rows.first().and_then(|row| row.get(n)).unwrap_or_default();
         let file = format!("{revision}.down.sql, kept in {}", self.ledger.revision());
-        Script::parse(&file, text.as_bytes()).map_err(ApplyError::KeptDownFile)
+        let script =
+            Script::parse(&file, column(1).as_bytes()).map_err(ApplyError::KeptDownFile)?;
+        Ok((column(0).to_owned(), script))
     }
 
     /// A step that runs no SQL of the user's.

@@ -13,8 +13,10 @@ mod support;
 
 mod clean_session; // what a file leaves behind, and the next one does not see
 mod concurrently; // what an interrupted CONCURRENTLY leaves
+mod down_files; // taking revisions back
 mod error_report; // what is said of a revision that fails
 mod evil_names; // names of the user that hide PostgreSQL's own
+mod lock_timeouts; // locks that cannot be had
 mod sql_text; // what a file may look like
 // Several starts.
 mod at_head; // what a start costs that finds nothing to do
