@@ -63,8 +63,8 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
     let mut losses = 0;
     let mut seen = None;
     loop {
-        let start = Instant::now();
         let (session, probe) = migrator.session(Need::Writing).await?;
+        let begun = session.begun();
         if intent.is_to_head() && is_at_head(migrator, &probe)? {
             session.close().await;
             return Ok(Plan::nothing(Standing::AtHead));
@@ -81,7 +81,7 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
             Ok(Turn::Done(plan)) => return Ok(plan),
             // Not progress: the one who is busy may be our own lost session.
             Ok(Turn::Busy(holder)) => {
-                queue.wait(&holder, start.elapsed()).await?;
+                queue.wait(&holder, begun.elapsed()).await?;
                 continue;
             }
             Ok(Turn::Leader(lock)) => lead(migrator, intent, lock).await,

@@ -79,7 +79,8 @@ fn start(
         .map_err(Error::Signals)?;
     let ended = runtime.block_on(async {
         let stop = Stop::install().map_err(Error::Signals)?;
-        Ok((dispatch(migrations, environment, report, &stop).await, stop))
+        let dispatched = Box::pin(dispatch(migrations, environment, report, &stop)).await;
+        Ok((dispatched, stop))
     });
     // Waiting for a stuck getaddrinfo, which cannot be cancelled, would outlast the grace period.
     runtime.shutdown_background();

@@ -9,7 +9,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::task::JoinHandle;
@@ -52,8 +52,9 @@ impl Database {
 
     /// Opens a session; its notices go to the log.
     pub(crate) async fn connect(&self, server: usize) -> Result<Session, ServerError> {
+        let begun = Instant::now();
         let (client, driver) = open(&self.servers[server].config, Notices::Log).await?;
-        Ok(Session { client, driver, server })
+        Ok(Session { client, driver, server, begun })
     }
 
     /// A pool of one connection to the same server, for looking at the others.
@@ -79,9 +80,15 @@ pub(crate) struct Session {
     client: Client,
     driver: Driver,
     server: usize,
+    begun: Instant,
 }
 
 impl Session {
+    /// When the server was asked for it.
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// The server it is open to.
     pub(crate) fn server(&self) -> usize {
         self.server

@@ -38,7 +38,7 @@ fn a_failure_is_reported_in_full() {
     let error = &run.stderr[run.stderr.find("error: ").unwrap()..];
     assert_eq!(
         error.replace(&folder, "FOLDER"),
-        "error: failed at b (add orders)\n\
+        "error: failed to upgrade to b (add orders)\n\
          \x20 at FOLDER/b_add_orders.up.sql:6:9\n\
          \x20    |   total numbr (10)\n\
          caused by: 42704 type \"numbr\" does not exist\n\
@@ -74,7 +74,7 @@ fn the_same_is_in_json() {
     let line = run.stderr.lines().last().unwrap();
     let error: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(error["level"], "error");
-    assert_eq!(error["message"], "failed at 1 (x)");
+    assert_eq!(error["message"], "failed to upgrade to 1 (x)");
     assert_eq!(error["sqlstate"], "42703");
     assert_eq!(error["line"], "SELECT no;");
     assert!(error["at"].as_str().unwrap().ends_with("/1_x.up.sql:2:8"), "{error}");
@@ -178,7 +178,7 @@ fn the_reason_is_left_for_kubernetes() {
     let path = folder.path().join("termination-log");
     castoff.env("CASTOFF_TERMINATION_LOG", &path).run().assert_code(65);
     let message = std::fs::read_to_string(&path).unwrap();
-    assert!(message.starts_with("error: failed at 1 (x)\n  at "), "{message}");
+    assert!(message.starts_with("error: failed to upgrade to 1 (x)\n  at "), "{message}");
     assert!(message.contains("1_x.up.sql:2:8"), "{message}");
 }
 

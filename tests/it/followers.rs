@@ -23,6 +23,23 @@ fn a_follower_holds_no_connection_between_its_looks() {
 }
 
 #[test]
+fn a_long_wait_for_the_server_does_not_make_a_follower_slow() {
+    let db = Database::empty();
+    let proxy = Proxy::new(&db);
+    let leader = db.migration_lock();
+    let castoff = Castoff::new(&db).through(&proxy).migrations(["a"]).args(["run", "--", "true"]);
+    proxy.refuse();
+    let follower = castoff.spawn();
+    follower.wait_for_line("Connection refused");
+    let refused = Instant::now();
+    eventually(SOON, || refused.elapsed() > Duration::from_millis(800));
+    proxy.accept();
+    follower.wait_for_line(WAITS);
+    drop(leader);
+    follower.wait(Duration::from_secs(5)).assert_code(0);
+}
+
+#[test]
 fn a_follower_names_the_leader() {
     let db = Database::empty();
     let mut leader = db.migration_lock();

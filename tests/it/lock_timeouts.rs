@@ -103,7 +103,7 @@ fn the_deadline_holds_outside_a_transaction_too() {
     session.psql("BEGIN; SELECT * FROM a");
     castoff.run().assert_code(75).assert_stderr("55P03");
     session.psql("COMMIT");
-    castoff.run().assert_code(0).assert_stderr("Going on with 1 after 1 statements");
+    castoff.run().assert_code(0).assert_stderr("Going on with 1 after 1 of its statements");
 }
 
 #[test]
