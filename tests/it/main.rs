@@ -44,6 +44,11 @@ mod reading; // a role that may SELECT, a standby, wait, the modes
 mod secrets; // the password is in no output
 mod waiting; // what names the database, and the wait until it is ready
 
+// Other programs, and the build.
+mod embedding; // what is embedded, what does not compile, what builds anew
+mod library; // the example, and the methods of Migrator
+mod purity; // the core imports only the core
+
 // Becoming the application.
 mod containers; // no user, no home, nothing that can be written, no name server
 mod launching; // the same process, and nothing of ours in it
