@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Castoff, Database, Proxy, SOON, Signal, eventually};
 
@@ -15,15 +15,19 @@ use crate::support::{Castoff, Database, Proxy, SOON, Signal, eventually};
 fn assert_sigterm_ends(castoff: &Castoff, db: &Database, phase: impl FnOnce(&dyn Fn(&str))) {
     let start = castoff.clone().under(PID_1).spawn();
     phase(&|line| drop(start.wait_for_line(line)));
+    let asked = Instant::now();
     start.signal_child(Signal::Term);
-    let run = start.wait(Duration::from_secs(2));
+    let run = start.wait(IN_TIME);
     run.assert_code(143).assert_stderr("stopped by SIGTERM");
     assert_eq!(run.stdout, "", "the app was started");
-    eventually(Duration::from_secs(2), || {
+    eventually(IN_TIME.saturating_sub(asked.elapsed()), || {
         let left = db.backends();
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
 }
+
+/// How soon after the signal all is over.
+const IN_TIME: Duration = Duration::from_secs(2);
 
 const PID_1: [&str; 4] = ["unshare", "--pid", "--fork", "--kill-child"];
 
@@ -36,6 +40,14 @@ fn locked(db: &Database, table: &str) -> crate::support::Session {
     let mut holder = db.session();
     holder.psql(&format!("BEGIN; LOCK TABLE {table}"));
     holder
+}
+
+/// The statement was cancelled; the server did not find out by itself that its client was gone.
+#[track_caller]
+fn assert_cancelled(db: &Database) {
+    let log = db.server_log();
+    let cancelled = log.iter().any(|it| it.contains("canceling statement due to user request"));
+    assert!(cancelled, "{log:#?}");
 }
 
 fn wait_for_a_blocked_backend(db: &Database) {
@@ -98,6 +110,7 @@ fn while_a_long_statement_runs() {
     assert_sigterm_ends(&castoff, &db, |_| {
         eventually(SOON, || db.backends().iter().any(|it| it.wait_event == "PgSleep"));
     });
+    assert_cancelled(&db);
     assert_eq!(
         db.psql("SELECT to_regclass('a') IS NULL, to_regnamespace('castoff') IS NULL"),
         "t|t"
@@ -114,6 +127,7 @@ fn while_an_index_is_built_concurrently() {
     let mut snapshot = db.session();
     snapshot.psql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
     assert_sigterm_ends(&castoff, &db, |_| wait_for_a_blocked_backend(&db));
+    assert_cancelled(&db);
     snapshot.psql("COMMIT");
     let valid = "SELECT bool_and(indisvalid) FROM pg_index WHERE indrelid = 'a'::regclass";
     assert_eq!(db.psql(valid), "f");
@@ -138,6 +152,7 @@ fn while_rows_are_copied() {
     assert_sigterm_ends(&castoff, &db, |_| {
         eventually(SOON, || db.backends().iter().any(|it| it.wait_event == "PgSleep"));
     });
+    assert_cancelled(&db);
     assert_eq!(db.psql("SELECT to_regclass('a') IS NULL"), "t");
 }
 
@@ -178,7 +193,7 @@ fn just_before_exec() {
     eventually(SOON, || sessions(&db) > before && sessions(&db) == goodbyes(&db));
     start.signal_child(Signal::Term);
     let mut said = read_all(&mut stderr);
-    let run = start.wait(Duration::from_secs(2));
+    let run = start.wait(IN_TIME);
     run.assert_code(143);
     assert_eq!(run.stdout, "", "the app was started");
     said += &read_all(&mut stderr);
