@@ -64,6 +64,32 @@ fn fifty_starts_at_head_take_no_lock_and_ask_one_question_each() {
 }
 
 #[test]
+fn what_was_read_before_the_lock_is_read_again_under_it() {
+    let db = Database::empty();
+    db.psql("CREATE TABLE alembic_version (version_num text)");
+    let gate = closed_gate(&db);
+    let castoff = Castoff::new(&db)
+        .files([("a_make.up.sql", "CREATE TABLE a (); SELECT pg_advisory_xact_lock(50)")])
+        .args(["run", "--", "echo", "the app"]);
+    let leader = castoff.spawn();
+    eventually(SOON, || db.backends().iter().any(|it| it.wait_event == "advisory"));
+
+    // The other one's snapshot is of the empty database, and it is held up in its reading…
+    let mut holder = db.session();
+    holder.psql("BEGIN; LOCK TABLE alembic_version");
+    let late = castoff.spawn();
+    eventually(SOON, || db.backends().iter().any(|it| it.wait_event == "relation"));
+    // …until the leader is done and the lock is free.
+    drop(gate);
+    leader.wait(SOON).assert_code(0).assert_stdout("the app");
+    holder.psql("COMMIT");
+
+    let run = late.wait(SOON);
+    run.assert_code(0).assert_stdout("the app");
+    assert!(!run.stderr.contains("Running"), "{run}");
+}
+
+#[test]
 fn a_start_at_its_head_does_not_queue_behind_a_newer_image() {
     let db = Database::empty();
     let old = Castoff::new(&db).migrations(["a"]).args(["run", "--", "echo", "the app"]);
