@@ -21,7 +21,7 @@ use crate::revision::Target;
 /// How often the state of a wait for another start is said again.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
-/// Who waits for another start pauses at least so many times as long as it was connected.
+/// Who waits for another start pauses, on average, so many times as long as it was connected.
 const LOOK_REST: u32 = 20;
 
 /// The longest that a slow answer lengthens a pause.
@@ -226,8 +226,8 @@ impl<'a> Queue<'a> {
         self.since.is_some()
     }
 
-    /// Pauses for a random time, and at least many times as long as the look took: the slower the
-    /// server answers, the fewer of its connections are taken by those who wait.
+    /// Pauses for a random time, the longer the longer the look took: however slowly the server
+    /// answers, few of its connections are taken by those who wait.
     async fn wait(&mut self, holder: &str, look: Duration) -> Result<(), Error> {
         let waited = self.since.get_or_insert_with(Instant::now).elapsed();
         let left = self.migrator.settings().leader_timeout.saturating_sub(waited);
@@ -242,7 +242,9 @@ impl<'a> Queue<'a> {
             tracing::info!("Another start is migrating ({holder}); waiting for it");
             self.said = Some((Instant::now(), holder.to_owned()));
         }
-        let rest = (look * LOOK_REST).min(LONGEST_REST);
+        // Random as well, so that starts that came together do not come again together.
+        let rest = 2 * (look * LOOK_REST).min(LONGEST_REST);
+        let rest = full_jitter(rest, rest).next().unwrap_or_default();
         let pause = self.pauses.next().unwrap_or_default().max(rest).min(left);
         Ok(self.migrator.stop().sleep(pause).await?)
     }

@@ -64,7 +64,11 @@ impl fmt::Display for Current {
             if !row.known {
                 f.write_str(" (not in this image)")?;
             }
-            writeln!(f, ", {}", row.message)?;
+            if row.message.is_empty() {
+                writeln!(f)?;
+            } else {
+                writeln!(f, ", {}", row.message)?;
+            }
         }
         for row in &self.interrupted {
             let (way, done) = match row.progress {

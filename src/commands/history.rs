@@ -80,6 +80,6 @@ impl fmt::Display for Line<'_> {
         for (_, mark) in marks.iter().filter(|(is, _)| *is) {
             f.write_str(mark)?;
         }
-        writeln!(f, ", {}", self.message)
+        if self.message.is_empty() { writeln!(f) } else { writeln!(f, ", {}", self.message) }
     }
 }

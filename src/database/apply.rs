@@ -342,7 +342,8 @@ fn unknown(revision: &RevisionId) -> ApplyError {
 /// Alembic's words.
 fn announce(verb: &str, from: &[RevisionId], to: &[&RevisionId], message: &str) {
     let to: Vec<_> = to.iter().map(ToString::to_string).collect();
-    tracing::info!("Running {verb} {} -> {}, {message}", ids(from), to.join(", "));
+    let message = if message.is_empty() { String::new() } else { format!(", {message}") };
+    tracing::info!("Running {verb} {} -> {}{message}", ids(from), to.join(", "));
 }
 
 fn ids(ids: &[RevisionId]) -> String {

@@ -6,7 +6,7 @@
 use super::connection::Session;
 use super::ledger::{LedgerName, READS};
 use super::quote::literal;
-use super::read::LIMIT_LOCK_WAITS;
+use super::read::LIMITS;
 use super::server_error::ServerError;
 use crate::revision::{Chain, RevisionId};
 
@@ -64,7 +64,7 @@ fn query(ledger: &LedgerName) -> String {
         ledger.format()
     );
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; {LIMIT_LOCK_WAITS}; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS}; \
          SET LOCAL search_path TO pg_catalog; \
          SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), entry.word \
          FROM (SELECT count(*) = 2 AND bool_and(has_schema_privilege(n.oid, 'USAGE') \

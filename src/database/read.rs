@@ -25,8 +25,11 @@ const PROVIDER_ROLES: &str = "'rdsadmin', 'cloudsqladmin', 'cloudsqlagent', 'all
      'neon_superuser', 'doadmin_internal', 'crunchy_superuser'";
 
 /// A session that waits for a lock does not notice that its client has gone; so no reading waits
-/// for long, and what it reads is locked for longer only while somebody works on the ledger.
-pub(super) const LIMIT_LOCK_WAITS: &str = "SET LOCAL lock_timeout = '1s'";
+/// for long, and what it reads is locked for longer only while somebody works on the ledger. And
+/// a start that is frozen in the middle must not hold its snapshot: an index that is built
+/// concurrently would wait for it.
+pub(super) const LIMITS: &str =
+    "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// The state, and what the ledger's tables are like.
 #[derive(Debug)]
@@ -191,7 +194,7 @@ const OUR_COLUMNS: &str = "'chain', 'oldest_reader', 'statements_undone'";
 fn facts_query(ledger: &LedgerName) -> String {
     let schema = literal(ledger.schema());
     format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {LIMIT_LOCK_WAITS}; \
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {LIMITS}; \
          SELECT 'path', pg_catalog.array_to_json(pg_catalog.current_schemas(false)), '', ''; \
          SET LOCAL search_path TO pg_catalog; \
          SELECT 'schema', nspname, '', '' FROM pg_namespace WHERE nspname = {schema} \

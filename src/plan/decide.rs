@@ -55,6 +55,9 @@ fn versioned(graph: &Graph, ledger: &Ledger, policy: &Policy) -> Result<Plan, Re
             statements_done: done,
         });
     }
+    if graph.revisions().is_empty() {
+        return Err(Refusal::NoRevisions { current: ledger.heads() });
+    }
     refuse_edited(graph, ledger)?;
 
     let known: BTreeSet<_> =

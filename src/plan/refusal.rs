@@ -25,6 +25,11 @@ pub enum Refusal {
         /// The image's own.
         missing: Vec<RevisionId>,
     },
+    /// The image contains no revision at all, and the database has some.
+    NoRevisions {
+        /// The database's heads.
+        current: Vec<RevisionId>,
+    },
     /// The history before this image's baseline is not in this image.
     BeforeBaseline {
         /// The database's heads.
@@ -141,7 +146,8 @@ impl Refusal {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::InvalidTarget(_) | Self::Target(_) => 64,
-            Self::Edited { .. }
+            Self::NoRevisions { .. }
+            | Self::Edited { .. }
             | Self::EditedHalfWay { .. }
             | Self::DowngradeHalfWay { .. }
             | Self::UpgradeHalfWay { .. }
@@ -174,6 +180,9 @@ impl Refusal {
             Self::Diverged { .. } => "build an image that contains both histories, joined by a \
                                       revision with both heads in `Revises:`"
                 .to_owned(),
+            Self::NoRevisions { .. } => {
+                "look at CASTOFF_MIGRATIONS_DIR and what is mounted there".to_owned()
+            }
             Self::BeforeBaseline { baseline, .. } => {
                 format!("first run an image that still contains the revisions up to {baseline}")
             }
@@ -229,6 +238,7 @@ impl Refusal {
 }
 
 impl fmt::Display for Refusal {
+    #[allow(clippy::too_many_lines, reason = "a sentence for each refusal")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ahead { later } => write!(
@@ -252,6 +262,11 @@ impl fmt::Display for Refusal {
                  does: neither history follows the other",
                 list(unknown),
                 list(missing)
+            ),
+            Self::NoRevisions { current } => write!(
+                f,
+                "this image contains no revision at all, and the database is at {}",
+                list(current)
             ),
             Self::BeforeBaseline { current, baseline } => write!(
                 f,

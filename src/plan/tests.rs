@@ -157,6 +157,15 @@ fn an_older_image_starts_unless_a_later_revision_breaks_it() {
 }
 
 #[test]
+fn an_image_without_revisions_is_not_an_older_image() {
+    let state = database(&graph(&["a"]), &["a"]);
+    let refusal = decide(&graph(&[]), &state, &Policy::head()).unwrap_err();
+    assert_eq!(refusal, Refusal::NoRevisions { current: ids(&["a"]) });
+    assert_eq!(refusal.exit_code(), 65);
+    assert!(decide(&graph(&[]), &DatabaseState::default(), &Policy::head()).unwrap().is_empty());
+}
+
+#[test]
 fn two_histories_that_do_not_follow_each_other_are_refused() {
     let ours = graph(&["a", "b: a"]);
     let theirs = graph(&["a", "x: a"]);

@@ -19,16 +19,16 @@ fn run(castoff: &Castoff, line: &str) -> Run {
 #[test]
 fn a_role_that_may_only_select_from_the_ledger_is_enough_to_read() {
     let db = Database::empty();
-    run(&image(&db, ["a"]), "upgrade").assert_code(0);
+    run(&image(&db, ["r", "a: r"]), "upgrade").assert_code(0);
     let role = db
         .role("reader")
         .grant("USAGE ON SCHEMA castoff")
         .grant("SELECT ON ALL TABLES IN SCHEMA castoff")
         .set("default_transaction_read_only", "on")
         .create();
-    let at_head = image(&db, ["a"]).url(role.url());
-    let behind = image(&db, ["a", "b: a"]).url(role.url());
-    let ahead = image(&db, []).url(role.url());
+    let at_head = image(&db, ["r", "a: r"]).url(role.url());
+    let behind = image(&db, ["r", "a: r", "b: a"]).url(role.url());
+    let ahead = image(&db, ["r"]).url(role.url());
     for line in READERS {
         run(&at_head, line).assert_code(0);
         run(&ahead, line).assert_code(0);
@@ -38,7 +38,7 @@ fn a_role_that_may_only_select_from_the_ledger_is_enough_to_read() {
     run(&behind, "plan").assert_code(0).assert_stdout("upgrade a -> b");
     run(&behind, "current").assert_code(0).assert_stdout("a, create a");
     run(&behind, "wait a").assert_code(0);
-    assert_eq!((db.heads().as_str(), db.tables().as_str()), ("a", "a"));
+    assert_eq!((db.heads().as_str(), db.tables().as_str()), ("a", "a,r"));
 }
 
 #[test]

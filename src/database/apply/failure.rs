@@ -170,7 +170,12 @@ impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(failure) => {
-                write!(f, "failed to {} ({})", failure.what, failure.message)
+                write!(f, "failed to {}", failure.what)?;
+                if failure.message.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " ({})", failure.message)
+                }
             }
             Self::LockDeadline { revision, waited, .. } => {
                 write!(f, "{revision} could not get its locks within {}", seconds(*waited))
