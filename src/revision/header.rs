@@ -53,10 +53,12 @@ const KEYS: [&str; 8] = [
 ];
 
 /// Comments that tools and licences begin a file with: no message.
-const BOILERPLATE: [&str; 7] = [
+const BOILERPLATE: [&str; 9] = [
     "Copyright",
     "SPDX-",
     "PostgreSQL database dump",
+    "Dumped from database version",
+    "Dumped by pg_dump version",
     "Your SQL goes here",
     "This file should undo anything in `up.sql`",
     "Add up migration script here",

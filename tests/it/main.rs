@@ -11,6 +11,7 @@
 
 mod support;
 
+mod baselines; // files of pg_dump
 mod clean_session; // what a file leaves behind, and the next one does not see
 mod concurrently; // what an interrupted CONCURRENTLY leaves
 mod down_files; // taking revisions back

@@ -145,12 +145,27 @@ impl Database {
 
     /// Its schema as `pg_dump` writes it, without castoff's own and without what differs every time.
     pub(crate) fn dump(&self) -> String {
+        self.comparable_dump(&["--schema-only"])
+    }
+
+    /// Its rows as `pg_dump` writes them, without castoff's own and without what differs every time.
+    pub(crate) fn data(&self) -> String {
+        self.comparable_dump(&["--data-only", "--inserts"])
+    }
+
+    /// What `pg_dump` writes, to the byte.
+    #[track_caller]
+    pub(crate) fn pg_dump(&self, arguments: &[&str]) -> String {
         let mut pg_dump = self.cluster.programs().command("pg_dump");
-        pg_dump.args(["--schema-only", "--exclude-schema=castoff", "-d", &self.socket_url()]);
+        pg_dump.args(arguments).args(["-d", &self.socket_url()]);
         let output = output(&mut pg_dump);
         assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn comparable_dump(&self, arguments: &[&str]) -> String {
         let mut dump = String::new();
-        for line in String::from_utf8(output.stdout).unwrap().lines() {
+        for line in self.pg_dump(&[arguments, &["--exclude-schema=castoff"]].concat()).lines() {
             if !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ") {
                 dump.push_str(line);
                 dump.push('\n');
