@@ -11,6 +11,7 @@
 
 mod support;
 
+// What is applied, and how.
 mod baselines; // files of pg_dump
 mod clean_session; // what a file leaves behind, and the next one does not see
 mod concurrently; // what an interrupted CONCURRENTLY leaves
@@ -19,6 +20,8 @@ mod error_report; // what is said of a revision that fails
 mod evil_names; // names of the user that hide PostgreSQL's own
 mod lock_timeouts; // locks that cannot be had
 mod sql_text; // what a file may look like
+mod stepwise; // files outside a transaction, and where they go on
+
 // Several starts.
 mod at_head; // what a start costs that finds nothing to do
 mod followers; // waiting for another start, without a connection
@@ -27,7 +30,6 @@ mod lost_connection; // the server, or the way to it, goes away in mid-migration
 mod race; // many at once: one migrates, all become the application
 mod sigkill; // fifty kills of a leader, and each statement once
 mod sigterm; // to PID 1, in each phase
-mod stepwise; // files outside a transaction, and where they go on
 
 mod support_test;
 
