@@ -245,6 +245,23 @@ impl<'a> Applier<'a> {
         };
         let to: Vec<_> = step.heads_after().iter().collect();
         announce("downgrade", std::slice::from_ref(revision), &to, message);
+        let result = self.take_back(step, (revision, message), script, resume).await;
+        match result {
+            Err(ApplyError::Failed(failure)) => {
+                let from_ledger = kept.is_some();
+                Err(ApplyError::Failed(Box::new(Failure { from_ledger, ..*failure })))
+            }
+            other => other,
+        }
+    }
+
+    async fn take_back(
+        &self,
+        step: &Step,
+        (revision, message): (&RevisionId, &str),
+        script: Option<&Script>,
+        resume: Option<usize>,
+    ) -> Result<(), ApplyError> {
         if let Some(script) = script.filter(|script| stepwise::is_needed(script, resume)) {
             return self.downgrade_stepwise(step, revision, message, script, resume).await;
         }

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use tokio_postgres::error::ErrorPosition;
+use tokio_postgres::error::{ErrorPosition, Severity};
 
 /// An error of the server (with an SQLSTATE) or of the connection to it (without).
 ///
@@ -25,6 +25,8 @@ pub struct ServerError {
     pub position: Option<usize>,
     /// The operating system's kind of error, if it was one.
     pub io: Option<io::ErrorKind>,
+    /// Whether the server has ended the session with it.
+    pub fatal: bool,
 }
 
 impl ServerError {
@@ -35,11 +37,8 @@ impl ServerError {
 
     /// Whether the connection is gone, so that what was under way may or may not have happened.
     pub fn is_connection_loss(&self) -> bool {
-        match self.sqlstate.as_deref() {
-            // Shutdown, crash, the database dropped, an idle session ended: 57P01 to 57P05.
-            Some(state) => state.starts_with("08") || state.starts_with("57P") || state == "25P03",
-            None => true,
-        }
+        // The SQLSTATE does not tell: a migration may raise 08001 itself, or a foreign server's.
+        self.fatal || self.sqlstate.is_none()
     }
 
     /// What castoff itself found amiss in the database.
@@ -56,6 +55,7 @@ impl ServerError {
             context: None,
             position: None,
             io: None,
+            fatal: false,
         }
     }
 }
@@ -89,6 +89,7 @@ impl From<tokio_postgres::Error> for ServerError {
                 Some(ErrorPosition::Internal { .. }) | None => None,
             },
             io: None,
+            fatal: matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Reader<'_> {
                 return self.errors.push(error);
             }
         };
-        self.errors.append(&mut rules::check(&script));
+        self.errors.append(&mut rules::check(&script, kind));
         let group = self.groups.entry(id).or_default();
         if kind == FileKind::Baseline && !script.header().transaction {
             let problem = Problem::BaselineOutsideTransaction;

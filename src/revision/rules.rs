@@ -1,10 +1,14 @@
 //! What a file may hold, given how castoff runs it.
 
 use crate::revision::problem::Problem;
-use crate::revision::{Control, FileError, Script, Statement, StatementKind};
+use crate::revision::{Control, FileError, FileKind, Script, Statement, StatementKind};
 
 /// Everything in a file that castoff cannot run.
-pub(super) fn check(script: &Script) -> Vec<FileError> {
+///
+/// A baseline may hold `BEGIN; … COMMIT;`, as `pg_dump` writes them around large objects: it runs in
+/// one transaction all the same.
+pub(super) fn check(script: &Script, kind: FileKind) -> Vec<FileError> {
+    let in_one = script.header().transaction && kind != FileKind::Baseline;
     let mut errors = Vec::new();
     let mut open_block: Option<&Statement> = None;
     for statement in script.statements() {
@@ -12,7 +16,7 @@ pub(super) fn check(script: &Script) -> Vec<FileError> {
         let problem = match statement.kind() {
             StatementKind::CopyOut => Problem::CopyToStdout,
             StatementKind::DiscardAll => Problem::DiscardAll,
-            StatementKind::Control(_) if script.header().transaction => {
+            StatementKind::Control(_) if in_one => {
                 Problem::TransactionControl { statement: beginning() }
             }
             StatementKind::Control(control) => {
@@ -75,7 +79,18 @@ mod tests {
 
     fn problems(text: &str) -> Vec<String> {
         let script = Script::parse("x.sql", text.as_bytes()).unwrap();
-        check(&script).iter().map(ToString::to_string).collect()
+        check(&script, FileKind::Up).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_baseline_may_hold_whole_transactions() {
+        let problems = |text: &str| {
+            let script = Script::parse("x.sql", text.as_bytes()).unwrap();
+            check(&script, FileKind::Baseline).len()
+        };
+        assert_eq!(problems("BEGIN; SELECT 1; COMMIT; SELECT 2; BEGIN; COMMIT;"), 0);
+        assert_eq!(problems("BEGIN; SELECT 1;"), 1);
+        assert_eq!(problems("BEGIN; ROLLBACK;"), 2);
     }
 
     fn non_transactional(statements: &str) -> Vec<String> {

@@ -11,7 +11,8 @@ pub struct Script {
     text: String,
     header: Header,
     statements: Vec<Statement>,
-    checksum: Checksum,
+    /// Of the first statements, for each number of them.
+    checksums: Vec<Checksum>,
 }
 
 impl Script {
@@ -36,8 +37,8 @@ impl Script {
         let base = file.rsplit('/').next().unwrap_or(file);
         let name = FileName::parse(base).map(|name| name.name).unwrap_or_default();
         let header = Header::parse(text, &name).map_err(refuse)?;
-        let (statements, checksum) = split::split(text).map_err(refuse)?;
-        Ok(Self { file: file.to_owned(), header, statements, checksum, text: text.to_owned() })
+        let (statements, checksums) = split::split(text).map_err(refuse)?;
+        Ok(Self { file: file.to_owned(), header, statements, checksums, text: text.to_owned() })
     }
 
     /// The file as it is shown.
@@ -62,17 +63,13 @@ impl Script {
 
     /// The digest of the tokens.
     pub fn checksum(&self) -> Checksum {
-        self.checksum
+        self.checksums[self.statements.len()]
     }
 
     /// The digest of the first `statements` statements, as if the file ended there; `None` if
     /// there are fewer. Tells whether what an interrupted run has done is still what the file says.
     pub fn prefix_checksum(&self, statements: usize) -> Option<Checksum> {
-        match self.statements.get(statements) {
-            // Up to the next statement, since the data of a COPY stand between the two.
-            Some(next) => split::split(&self.text[..next.range.start]).ok().map(|(_, sum)| sum),
-            None => (statements == self.statements.len()).then_some(self.checksum),
-        }
+        self.checksums.get(statements).copied()
     }
 
     /// Where a byte of the text is. Linear in the offset.

@@ -10,11 +10,13 @@ use crate::revision::problem::{Located, Problem};
 use crate::revision::words::Words;
 use crate::revision::{Statement, StatementKind};
 
-/// The statements of a text, and the checksum of its tokens.
-pub(super) fn split(text: &str) -> Result<(Vec<Statement>, Checksum), Located> {
+/// The statements of a text, and the checksum of its tokens before the first of them, up to the
+/// first, up to the second, and so on; the last is that of the whole.
+pub(super) fn split(text: &str) -> Result<(Vec<Statement>, Vec<Checksum>), Located> {
     let mut lexer = Lexer::new(text);
     let mut digest = TokenDigest::new();
     let mut statements = Vec::new();
+    let mut checksums = vec![digest.so_far()];
     let mut open = Open::default();
     while let Some(token) = lexer.next()? {
         let word = &text[token.start..token.end];
@@ -32,6 +34,7 @@ pub(super) fn split(text: &str) -> Result<(Vec<Statement>, Checksum), Located> {
                 digest.token(&text.as_bytes()[data.clone()]);
             }
             statements.push(statement);
+            checksums.push(digest.so_far());
             continue;
         }
         if open.is_empty() && !statements.is_empty() {
@@ -47,8 +50,9 @@ pub(super) fn split(text: &str) -> Result<(Vec<Statement>, Checksum), Located> {
             return Err(Located { offset, problem: Problem::CopyWithoutEnd });
         }
         statements.push(statement);
+        checksums.push(digest.so_far());
     }
-    Ok((statements, digest.finish()))
+    Ok((statements, checksums))
 }
 
 /// `\restrict` and `\unrestrict`, which `pg_dump` writes on lines of their own between statements.
@@ -172,7 +176,7 @@ mod tests {
     }
 
     fn checksum(text: &str) -> Checksum {
-        split(text).unwrap().1
+        *split(text).unwrap().1.last().unwrap()
     }
 
     fn problem(text: &str) -> (usize, Problem) {
@@ -389,7 +393,7 @@ mod tests {
         for _ in 0..30_000 {
             let length = random.below(14) + 1;
             let text: String = (0..length).map(|_| PIECES[random.below(PIECES.len())]).collect();
-            let Ok((statements, digest)) = split(&text) else { continue };
+            let Ok((statements, digests)) = split(&text) else { continue };
             read += 1;
             let mut at = 0;
             for statement in &statements {
@@ -406,7 +410,12 @@ mod tests {
                 }
             }
             assert_is_gap(&text[at..], &text);
-            assert_eq!(checksum(&format!("{text}\n/* c */;")), digest, "{text:?}");
+            let whole = checksum(&format!("{text}\n/* c */;"));
+            assert_eq!(Some(&whole), digests.last(), "{text:?}");
+            // Each is the checksum of the text up to the next statement.
+            let ends = statements.iter().map(|next| next.range.start).chain([text.len()]);
+            let prefixes = ends.map(|end| checksum(&text[..end]));
+            assert!(prefixes.eq(digests.iter().copied()), "{text:?}");
         }
         assert!(read > 3_000, "only {read} texts were read");
     }

@@ -80,6 +80,17 @@ fn a_dump_in_the_style_of_13_is_a_baseline_as_it_is() {
 }
 
 #[test]
+fn a_dump_with_large_objects_is_a_baseline_as_it_is() {
+    let source = Database::empty();
+    source.psql("SELECT lo_from_bytea(424242, 'abc')");
+    let dump = source.pg_dump(&[]);
+    assert!(dump.contains("\nBEGIN;\n"), "{dump}");
+    let db = Database::empty();
+    baseline(&db, &dump).run().assert_code(0);
+    assert_eq!(db.psql("SELECT lo_get(424242)"), "\\x616263");
+}
+
+#[test]
 fn restrict_lines_of_a_dump_are_passed_over() {
     let db = Database::empty();
     let dump = "--\n-- PostgreSQL database dump\n--\n\n\\restrict aBc123\n\n\

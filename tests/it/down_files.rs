@@ -137,7 +137,8 @@ fn a_kept_down_file_that_fails_is_named_with_its_line_and_goes_on() {
         .assert_stderr("Running downgrade 2 -> 1, b")
         .assert_stderr("error: failed to run statement 5 of 2 (b)")
         .assert_stderr("at 2.down.sql, kept in \"castoff\".revision:4:1")
-        .assert_stderr("| DROP TABLE b;");
+        .assert_stderr("| DROP TABLE b;")
+        .assert_stderr("hint: its SQL is kept in the ledger");
     db.psql("DROP VIEW in_the_way");
     downgrade.run().assert_code(0).assert_stderr("Going on with 2 after 4 of its statements");
     assert_eq!(ledger(&db), "1|t|");

@@ -200,3 +200,18 @@ fn a_migration_that_ends_its_own_connection_each_time_is_given_up_with_75() {
     assert_eq!(run.stdout, "");
     assert_eq!(run.stderr.matches("Running upgrade  -> a").count(), 3, "{run}");
 }
+
+#[test]
+fn an_error_that_only_sounds_like_a_lost_connection_is_the_files() {
+    let db = Database::empty();
+    for sqlstate in ["08001", "57P01"] {
+        let raise = format!("DO $$ BEGIN RAISE 'no partner' USING ERRCODE = '{sqlstate}'; END $$");
+        Castoff::new(&db)
+            .files([("1_ask.up.sql", raise.as_str())])
+            .args(["upgrade"])
+            .run()
+            .assert_code(65)
+            .assert_stderr("no partner")
+            .assert_stderr("failed to upgrade to 1 (ask)");
+    }
+}

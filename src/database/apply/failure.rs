@@ -64,6 +64,8 @@ pub struct Failure {
     pub applied_before: Option<RevisionId>,
     /// What of it is still there.
     pub kept: Kept,
+    /// Whether its SQL was the ledger's rather than a file of this image.
+    pub from_ledger: bool,
 }
 
 /// What a failed revision leaves behind.
@@ -110,6 +112,11 @@ impl ApplyError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Failed(failure) if failure.from_ledger => Some(
+                "its SQL is kept in the ledger: clear what it stumbles over, then give the same \
+                 command again"
+                    .to_owned(),
+            ),
             Self::Failed(failure) => {
                 let privilege = failure.error.is("42501");
                 let correct = |what| if privilege { "give the role the privilege" } else { what };

@@ -143,6 +143,7 @@ impl Applier<'_> {
             error,
             applied_before: self.reached().applied.clone(),
             kept,
+            from_ledger: false,
         }))
     }
 
@@ -172,6 +173,10 @@ impl Applier<'_> {
                 .filter(|(index, _)| !skipped.contains(index))
                 // The text is sent as UTF-8, whatever it says.
                 .filter(|(_, statement)| statement.sets_parameter() != Some("client_encoding"))
+                // A dump's own BEGIN and COMMIT, around its large objects.
+                .filter(|(_, statement)| {
+                    !(job.baseline && statement.transaction_control().is_some())
+                })
             {
                 if let Some(data) = statement.copy_data() {
                     self.send(&mut message, Some(script)).await?;
