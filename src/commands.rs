@@ -103,7 +103,18 @@ async fn dispatch(
         return Ok(Outcome::Exit(0));
     }
     let search_path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
-    let settings = Settings::read(environment.iter().cloned(), &invocation.flags)?;
+    let settings = match Settings::read(environment.iter().cloned(), &invocation.flags) {
+        Err(error) if configuration::skips(environment, &invocation.flags) => {
+            // The way out in an emergency depends on nothing that it does not use.
+            tracing::warn!("{error}; CASTOFF_MODE=skip, so it does not matter");
+            let Command::Run { app } = &invocation.command else { return Err(error.into()) };
+            let app = app.as_ref().map(|app| {
+                App::find(&app.program, &app.arguments, search_path.map(OsString::as_os_str))
+            });
+            return Ok(run::skip(app.transpose()?));
+        }
+        other => other?,
+    };
     *report = Report::start(&settings);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");

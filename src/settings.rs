@@ -124,6 +124,18 @@ pub(crate) fn for_first_report(environment: &[(OsString, OsString)]) -> (LogForm
     (format, path)
 }
 
+/// Whether the mode is to leave the database alone, whatever else is set.
+pub(crate) fn skips(
+    environment: &[(OsString, OsString)],
+    flags: &[(&'static str, String)],
+) -> bool {
+    const MODE: &str = "CASTOFF_MODE";
+    match flags.iter().rfind(|(name, _)| *name == MODE) {
+        Some((_, value)) => value == "skip",
+        None => environment.iter().any(|(name, value)| name == MODE && value == "skip"),
+    }
+}
+
 impl Settings {
     /// Reads the settings from an environment, such as [`std::env::vars_os`], and flags.
     ///

@@ -165,3 +165,20 @@ fn mode_skip_starts_the_application_without_the_database() {
         .run();
     run.assert_code(0).assert_stdout("the app\n").assert_stderr("the database is left alone");
 }
+
+#[test]
+fn mode_skip_needs_no_other_setting_to_be_right() {
+    for (name, value) in [
+        ("DATABASE_URL", "postgresql://u@h/d?sslmode=require"),
+        ("DATABASE_URL", "what is this"),
+        ("CASTOFF_LOCK_TIMEOUT", "x"),
+    ] {
+        Castoff::without_database()
+            .env("CASTOFF_MODE", "skip")
+            .env(name, value)
+            .args(["run", "--", "echo", "the app"])
+            .run()
+            .assert_code(0)
+            .assert_stdout("the app");
+    }
+}
