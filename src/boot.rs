@@ -24,6 +24,9 @@ const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// Who waits for another start pauses, on average, so many times as long as it was connected.
 const LOOK_REST: u32 = 20;
 
+/// How long the server may take to say how it stands.
+const ANSWER: Duration = Duration::from_secs(30);
+
 /// The longest that a slow answer lengthens a pause.
 const LONGEST_REST: Duration = Duration::from_secs(10);
 
@@ -76,7 +79,7 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
         // Who has found something to do and waits for the lock need not read all of it again.
         let ask = if news || !queue.is_waiting() { Ask::StateFirst } else { Ask::LockOnly };
         seen = Some(probe);
-        let turn = migrator.stop().unless(turn(migrator, intent, session, ask)).await?;
+        let turn = migrator.stop().unless(answered(turn(migrator, intent, session, ask))).await?;
         let outcome = match turn {
             Ok(Turn::Done(plan)) => return Ok(plan),
             // Not progress: the one who is busy may be our own lost session.
@@ -98,6 +101,14 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
             }
             outcome => return outcome,
         }
+    }
+}
+
+/// Bounds what asks and reads, which never takes long, by what a frozen server would cost.
+pub(crate) async fn answered<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(ANSWER, Box::pin(work)).await {
+        Ok(result) => result,
+        Err(_) => Err(ReadError::NoAnswer(ANSWER).into()),
     }
 }
 
@@ -144,7 +155,7 @@ async fn turn(
 
 /// Under the lock: read again, decide, apply; then give it back.
 async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Result<Plan, Error> {
-    let planned = migrator.stop().unless(plan_under_lock(migrator, intent, &lock)).await;
+    let planned = migrator.stop().unless(answered(plan_under_lock(migrator, intent, &lock))).await;
     let (plan, tables) = match planned {
         Ok(Ok(planned)) => planned,
         Ok(Err(error)) => {

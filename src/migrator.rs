@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::boot::{Intent, boot};
+use crate::boot::{Intent, answered, boot};
 use crate::database::{
     Database, LedgerName, Need, Probe, Session, WaitEnd, Waiting, full_jitter, read_state,
 };
@@ -77,12 +77,12 @@ impl Migrator {
     /// What the database says of itself.
     pub async fn state(&self) -> Result<DatabaseState, Error> {
         self.stop
-            .unless(async {
+            .unless(answered(async {
                 let (session, _) = self.session(Need::Reading).await?;
                 let reading = read_state(&session, &self.ledger).await?;
                 session.close().await;
                 Ok(reading.state)
-            })
+            }))
             .await?
     }
 

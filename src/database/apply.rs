@@ -117,7 +117,7 @@ impl<'a> Applier<'a> {
             Action::Rechain { revision } => {
                 let chain = self.graph.chain(revision).ok_or_else(|| unknown(revision))?;
                 let record = vec![self.ledger.set_chain(revision, chain)];
-                self.bookkeeping(step, "record the chain", record).await?;
+                self.bookkeeping(step, Some(revision), "record the chain", record).await?;
             }
         }
         if let Action::Baseline { revision, .. }
@@ -153,6 +153,7 @@ impl<'a> Applier<'a> {
         let rows = self.entries(revisions, origin, step.heads_after())?;
         self.bookkeeping(
             step,
+            revisions.last(),
             "record the revisions",
             self.ledger.insert(rows).into_iter().collect(),
         )
@@ -173,7 +174,7 @@ impl<'a> Applier<'a> {
         let rows = self.entries(record, Origin::Stamp, step.heads_after())?;
         let mut sql = vec![self.ledger.delete(record.iter().chain(forget))];
         sql.extend(self.ledger.insert(rows));
-        self.bookkeeping(step, "stamp", sql).await
+        self.bookkeeping(step, record.iter().chain(forget).last(), "stamp", sql).await
     }
 
     async fn baseline(
@@ -293,10 +294,11 @@ impl<'a> Applier<'a> {
         Ok((column(0).to_owned(), script))
     }
 
-    /// A step that runs no SQL of the user's.
+    /// A step that runs no SQL of the user's; `about` is what an error would name.
     async fn bookkeeping(
         &self,
         step: &Step,
+        about: Option<&RevisionId>,
         what: &str,
         record: Vec<String>,
     ) -> Result<(), ApplyError> {
@@ -310,10 +312,9 @@ impl<'a> Applier<'a> {
             record,
             heads_after: step.heads_after().to_vec(),
         };
-        match step.heads_after().iter().chain(step.heads_before()).next() {
-            Some(revision) => self.run(revision, what, &job).await,
-            None => Ok(()),
-        }
+        // A step without a revision changes nothing, and no plan has one.
+        let Some(about) = about else { return Ok(()) };
+        self.run(about, what, &job).await
     }
 
     fn entries(

@@ -14,6 +14,11 @@ const FORMAT: u32 = 1;
 /// The newest format that this castoff reads.
 pub(super) const READS: u32 = 1;
 
+/// The rows that a start looks at first: the heads, and what stopped half-way. It is the predicate
+/// of an index, so that the look costs the same with any number of revisions.
+pub(super) const AT_HEADS: &str =
+    "(head OR statements_done IS NOT NULL OR statements_undone IS NOT NULL)";
+
 /// Where the ledger is.
 #[derive(Debug, Clone)]
 pub(crate) struct LedgerName {
@@ -75,12 +80,13 @@ impl LedgerName {
                down_sql text,\n\
                statements_done integer,\n\
                statements_undone integer,\n\
+               statement_begun boolean NOT NULL DEFAULT false,\n\
                applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),\n\
                duration_ms bigint,\n\
                applied_by text NOT NULL DEFAULT session_user,\n\
                application text)"
             ),
-            format!("CREATE INDEX revision_head ON {revision} (revision) WHERE head"),
+            format!("CREATE INDEX revision_head ON {revision} (revision) WHERE {AT_HEADS}"),
             format!("COMMENT ON TABLE {revision} IS 'the revisions that castoff has applied'"),
         ];
         schema.into_iter().chain(tables).collect()
@@ -130,7 +136,7 @@ impl LedgerName {
             .map(|recorded| format!(", checksum = {}", literal(&recorded.to_string())))
             .unwrap_or_default();
         format!(
-            "UPDATE {} SET {} = {done}{checksum} WHERE revision = {}",
+            "UPDATE {} SET {} = {done}{checksum}, statement_begun = false WHERE revision = {}",
             self.revision(),
             column.name(),
             literal(revision.as_str())
@@ -140,11 +146,22 @@ impl LedgerName {
     /// Completes a revision that ran statement by statement; its duration is since its start.
     pub(super) fn complete(&self, revision: &RevisionId, recorded: Recorded) -> String {
         format!(
-            "UPDATE {} SET statements_done = NULL, checksum = {}, head = true, \
+            "UPDATE {} SET statements_done = NULL, statement_begun = false, checksum = {}, \
+             head = true, \
              duration_ms = {}, applied_at = clock_timestamp() WHERE revision = {}",
             self.revision(),
             literal(&recorded.to_string()),
             milliseconds_since("applied_at"),
+            literal(revision.as_str())
+        )
+    }
+
+    /// Notes that the server is asked to run a statement that cannot share a transaction with its
+    /// record, or that it has answered. Safe under any search path.
+    pub(super) fn set_begun(&self, revision: &RevisionId, begun: bool) -> String {
+        format!(
+            "UPDATE {} SET statement_begun = {begun} WHERE revision OPERATOR(pg_catalog.=) {}",
+            self.revision(),
             literal(revision.as_str())
         )
     }

@@ -4,7 +4,7 @@
 //! cost that grows with the number of revisions, and no privilege that a reader lacks.
 
 use super::connection::Session;
-use super::ledger::{LedgerName, READS};
+use super::ledger::{AT_HEADS, LedgerName, READS};
 use super::quote::literal;
 use super::read::LIMITS;
 use super::server_error::ServerError;
@@ -12,11 +12,14 @@ use crate::revision::{Chain, RevisionId};
 
 /// What the first query says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
 pub(crate) struct Probe {
     pub(crate) in_recovery: bool,
     pub(crate) read_only: bool,
     /// The heads and their chain digests; empty also if there is no ledger, or none we may read.
     pub(crate) heads: Vec<(String, String)>,
+    /// Whether a revision, of this image or a later one, stopped half-way.
+    half_way: bool,
     /// Whether the ledger is of a format that this castoff understands.
     readable: bool,
 }
@@ -24,8 +27,13 @@ pub(crate) struct Probe {
 impl Probe {
     pub(crate) async fn run(session: &Session, ledger: &LedgerName) -> Result<Self, ServerError> {
         let rows = session.rows(&query(ledger)).await?;
-        let mut probe =
-            Self { in_recovery: false, read_only: false, heads: Vec::new(), readable: true };
+        let mut probe = Self {
+            in_recovery: false,
+            read_only: false,
+            heads: Vec::new(),
+            half_way: false,
+            readable: true,
+        };
         for row in &rows {
             probe.in_recovery = row.get(0) == Some("t");
             probe.read_only = row.get(1) == Some("on");
@@ -34,6 +42,7 @@ impl Probe {
                 (Some("head"), Some(revision), Some(chain)) => {
                     probe.heads.push((revision.to_owned(), chain.to_owned()));
                 }
+                (Some("half"), Some(_), None) => probe.half_way = true,
                 (Some("reader"), Some(oldest), None) => {
                     probe.readable = oldest.parse().is_ok_and(|oldest: u32| oldest <= READS);
                 }
@@ -43,9 +52,11 @@ impl Probe {
         Ok(probe)
     }
 
-    /// Whether the one head is this revision, reached by this very history.
+    /// Whether the one head is this revision, reached by this very history, and nothing is
+    /// half-way: half of a breaking revision may break this image as well.
     pub(crate) fn is_at(&self, head: &RevisionId, chain: &Chain) -> bool {
         self.readable
+            && !self.half_way
             && matches!(&self.heads[..], [(revision, recorded)]
                 if revision == head.as_str() && *recorded == chain.to_string())
     }
@@ -57,8 +68,8 @@ impl Probe {
 fn query(ledger: &LedgerName) -> String {
     let revision = ledger.revision();
     let heads = format!(
-        "SELECT array_to_tsvector(ARRAY['head ' || r.revision || ' ' || r.chain]) \
-         FROM {revision} r WHERE r.head \
+        "SELECT array_to_tsvector(ARRAY[CASE WHEN head THEN 'head ' || revision || ' ' || chain \
+           ELSE 'half ' || revision END]) FROM {revision} WHERE {AT_HEADS} \
          UNION ALL \
          SELECT array_to_tsvector(ARRAY['reader ' || l.oldest_reader]) FROM {} l",
         ledger.format()

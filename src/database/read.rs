@@ -55,6 +55,8 @@ pub(crate) enum LedgerTables {
 pub enum ReadError {
     /// The server refused or went away.
     Server(ServerError),
+    /// The server said nothing for so long.
+    NoAnswer(std::time::Duration),
     /// The role may not read a table that castoff needs.
     NoAccess {
         /// The schema.
@@ -87,6 +89,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(_) => f.write_str("failed to read the state of the database"),
+            Self::NoAnswer(limit) => write!(f, "the server said nothing for {limit:?}"),
             Self::NoAccess { schema, tables } => write!(
                 f,
                 "the role may not read {}, so nothing can be said of its version",
@@ -126,7 +129,14 @@ impl From<ServerError> for ReadError {
 impl ReadError {
     /// Whether another try may succeed: the connection was lost, or a table is locked.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Server(error) if error.is_connection_loss() || error.is("55P03"))
+        match self {
+            Self::Server(error) => error.is_connection_loss() || error.is("55P03"),
+            Self::NoAnswer(_) => true,
+            Self::NoAccess { .. }
+            | Self::NewerLedger { .. }
+            | Self::NotALedger { .. }
+            | Self::Corrupt { .. } => false,
+        }
     }
 
     /// What to do about it.
@@ -146,7 +156,7 @@ impl ReadError {
             Self::NotALedger { .. } => {
                 Some("give castoff a schema of its own with CASTOFF_SCHEMA".to_owned())
             }
-            Self::Server(_) | Self::Corrupt { .. } => None,
+            Self::Server(_) | Self::NoAnswer(_) | Self::Corrupt { .. } => None,
         }
     }
 }

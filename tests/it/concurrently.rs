@@ -184,3 +184,25 @@ fn the_files_own_lock_timeout_holds_for_concurrently_too() {
         assert_eq!(db.psql(INDEXES), "i true", "{statements}");
     }
 }
+
+#[test]
+fn a_concurrent_statement_that_was_refused_is_refused_again() {
+    let set_up = "CREATE TABLE t (a int, b int); CREATE INDEX t_idx ON t (b); \
+                  INSERT INTO t VALUES (1, 1), (1, 2); \
+                  CREATE TABLE parts (n int) PARTITION BY RANGE (n); CREATE TABLE part (n int);";
+    for (statement, sqlstate) in [
+        ("CREATE UNIQUE INDEX CONCURRENTLY t_idx ON t (a)", "42P07"),
+        ("DROP INDEX CONCURRENTLY t_idxx", "42704"),
+        ("ALTER TABLE parts DETACH PARTITION part CONCURRENTLY", "42P01"),
+    ] {
+        let db = Database::empty();
+        let file = format!("-- Transaction: none\n{statement};");
+        let castoff = Castoff::new(&db)
+            .files([("1_set_up.up.sql", set_up), ("2_x.up.sql", file.as_str())])
+            .args(["upgrade"]);
+        for _ in 0..3 {
+            castoff.run().assert_code(65).assert_stderr(sqlstate);
+        }
+        assert_eq!(db.heads(), "1", "{statement}");
+    }
+}

@@ -182,3 +182,28 @@ fn an_interrupted_revision_whose_finished_statements_changed_is_refused() {
     downgrade.assert_code(65).assert_stderr("there is no whole revision to take back");
     assert_eq!(db.tables(), "a");
 }
+
+#[test]
+fn an_older_image_does_not_start_on_half_of_a_breaking_revision() {
+    let db = Database::empty();
+    let old = Castoff::new(&db).migrations(["a"]).args(["run", "--", "echo", "the app"]);
+    old.run().assert_code(0);
+    let new = Castoff::new(&db).migrations(["a"]).files([(
+        "b_rename.up.sql",
+        "-- Revises: a\n-- Breaking: yes\n-- Transaction: none\n\
+         ALTER TABLE a RENAME id TO number; SELECT 1 / 0;",
+    )]);
+    new.args(["run"]).run().assert_code(65);
+    old.run().assert_code(76).assert_stderr("Breaking: yes");
+    old.args(["check"]).run().assert_code(76);
+}
+
+#[test]
+fn stamp_base_forgets_a_first_revision_that_stopped_half_way() {
+    let db = Database::empty();
+    let castoff = Castoff::new(&db)
+        .files([("1_x.up.sql", "-- Transaction: none\nCREATE TABLE x (); SELECT 1 / 0;")]);
+    castoff.clone().args(["run"]).run().assert_code(65);
+    castoff.args(["stamp", "base"]).run().assert_code(0);
+    assert_eq!(db.psql("SELECT count(*) FROM castoff.revision"), "0");
+}

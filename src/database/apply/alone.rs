@@ -8,8 +8,9 @@ use super::job::{AS_OURSELVES, Interruption, gives_way};
 use super::message::{Message, byte_offset};
 use super::repair::Leftover;
 use super::session::{Guard, guard_of};
-use super::stepwise::{Course, Limited};
+use super::stepwise::{Course, Earlier, Limited};
 use crate::database::jitter::full_jitter;
+use crate::database::server_error::ServerError;
 use crate::revision::Alone;
 
 impl Applier<'_> {
@@ -18,15 +19,15 @@ impl Applier<'_> {
         &self,
         course: &Course<'_>,
         index: usize,
-        may_have_begun: bool,
+        earlier: Earlier,
     ) -> Result<(), ApplyError> {
         let what = format!("run statement {} of {}", index + 1, course.revision);
         let start = Instant::now();
-        let mut may_have_begun = may_have_begun;
+        let mut earlier = earlier;
         let mut pauses = full_jitter(Duration::from_millis(500), Duration::from_secs(10));
         loop {
             let first_look = Duration::from_secs(1);
-            let attempt = self.attempt_alone(course, index, may_have_begun);
+            let attempt = self.attempt_alone(course, index, earlier);
             let (error, place) = match self.observer.beside(&what, first_look, attempt).await {
                 Ok(()) => return Ok(()),
                 Err(Interruption::Stopped(signal)) => return Err(ApplyError::Stopped(signal)),
@@ -44,6 +45,8 @@ impl Applier<'_> {
             if error.is_connection_loss() {
                 return Err(ApplyError::Lost(error));
             }
+            // The server has refused it, so what it would have made is not its work.
+            self.note_begun(course, index, false).await.map_err(ApplyError::Lost)?;
             if !gives_way(&error) {
                 return Err(self.failure(
                     &what,
@@ -53,7 +56,7 @@ impl Applier<'_> {
                     Kept::Statements(index),
                 ));
             }
-            may_have_begun = true;
+            earlier = Earlier::Answered;
             let pause = pauses.next().unwrap_or_default();
             self.again(course.revision, &error, start, pause).await?;
         }
@@ -63,15 +66,12 @@ impl Applier<'_> {
         &self,
         course: &Course<'_>,
         index: usize,
-        may_have_begun: bool,
+        earlier: Earlier,
     ) -> Result<(), Interruption> {
         let statement = &course.script.statements()[index];
         let text = &course.script.text()[statement.range()];
         let alone = statement.alone();
-        // Concurrent commands also wait for unrelated transactions, which lock_timeout would
-        // count, and then leave an invalid index behind.
-        let concurrent = !matches!(alone, Some(Alone::Other) | None);
-        let limited = if concurrent { Limited::ByTheFile } else { Limited::Always };
+        let limited = if is_concurrent(alone) { Limited::ByTheFile } else { Limited::Always };
         let mut opening = Message::new();
         opening.own(AS_OURSELVES);
         opening.guard(&self.guard(&course.heads_during));
@@ -87,24 +87,66 @@ impl Applier<'_> {
         })?;
         let leftover = match alone {
             Some(alone) => {
-                let repair = self.interruptible(self.repair(alone, may_have_begun)).await?;
+                let look = earlier != Earlier::None || tells_its_effect(alone);
+                let repair = self.interruptible(self.repair(alone, look)).await?;
                 repair.map_err(|error| failed(error, 0))?
             }
             None => Leftover::Nothing,
         };
+        let leftover = match (leftover, earlier) {
+            (Leftover::Done, Earlier::Unanswered) => return Ok(()),
+            (Leftover::Finish(_), Earlier::None) => Leftover::Nothing,
+            (leftover, _) => leftover,
+        };
+        // What is there before the statement runs is not its work: then the server shall judge.
+        if leftover != Leftover::Done {
+            let note = self.interruptible(self.note_begun(course, index, true)).await?;
+            note.map_err(|error| failed(error, 0))?;
+        }
         match leftover {
-            Leftover::Done => Ok(()),
-            Leftover::Nothing => match self.interruptible(session.rows(text)).await? {
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    let offset = byte_offset(text, error.position).unwrap_or(0);
-                    Err(failed(error, offset))
+            Leftover::Done | Leftover::Nothing => {
+                match self.interruptible(session.rows(text)).await? {
+                    Ok(_) => Ok(()),
+                    Err(error) => {
+                        let offset = byte_offset(text, error.position).unwrap_or(0);
+                        Err(failed(error, offset))
+                    }
                 }
-            },
+            }
             Leftover::Finish(sql) => match self.interruptible(session.rows(&sql)).await? {
                 Ok(_) => Ok(()),
                 Err(error) => Err(failed(error, 0)),
             },
         }
+    }
+    /// Notes, as ourselves, whether the server is asked to run the statement now; then the session
+    /// is the file's again.
+    async fn note_begun(
+        &self,
+        course: &Course<'_>,
+        index: usize,
+        begun: bool,
+    ) -> Result<(), ServerError> {
+        let alone = course.script.statements()[index].alone();
+        let limited = if is_concurrent(alone) { Limited::ByTheFile } else { Limited::Always };
+        let mut statements = AS_OURSELVES.map(str::to_owned).to_vec();
+        statements.push(self.ledger.set_begun(course.revision, begun));
+        statements.extend(self.restored(course, index, limited));
+        self.lock.session().rows(&statements.join(";\n")).await.map(|_| ())
+    }
+}
+
+/// Concurrent commands also wait for unrelated transactions, which `lock_timeout` would count, and
+/// then leave an invalid index behind.
+fn is_concurrent(alone: Option<&Alone>) -> bool {
+    !matches!(alone, Some(Alone::Other) | None)
+}
+
+/// Whether looking at the catalogue tells that the statement has had its effect.
+fn tells_its_effect(alone: &Alone) -> bool {
+    match alone {
+        Alone::CreateIndexConcurrently { index, .. } => index.is_some(),
+        Alone::DropIndexConcurrently { .. } | Alone::DetachPartitionConcurrently { .. } => true,
+        Alone::ReindexConcurrently | Alone::Other => false,
     }
 }

@@ -134,8 +134,9 @@ pub(super) fn guard_of(error: &ServerError) -> Option<Guard> {
 }
 
 pub(super) fn milliseconds(duration: Duration) -> String {
-    // 0 means no limit to PostgreSQL, so the shortest limit is one millisecond.
-    duration.as_millis().clamp(1, 2_147_483_647).to_string()
+    // 0 means no limit to PostgreSQL, so less than a millisecond is one.
+    let least = u128::from(!duration.is_zero());
+    duration.as_millis().clamp(least, 2_147_483_647).to_string()
 }
 
 /// The limits that a file sets itself.

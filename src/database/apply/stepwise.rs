@@ -11,6 +11,7 @@ use super::failure::{ApplyError, Kept};
 use super::job::{AtStart, Job};
 use super::session::milliseconds;
 use crate::database::ledger::{Entry, ProgressColumn};
+use crate::database::quote::literal;
 use crate::plan::{Origin, Recorded, Step};
 use crate::revision::{Control, Revision, RevisionId, Script, Source};
 
@@ -33,6 +34,17 @@ pub(super) enum Limited {
     Always,
     /// The file's, else none.
     ByTheFile,
+}
+
+/// What became of an earlier run of a statement outside a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// There was none.
+    None,
+    /// The server answered with an error, or it was never asked; half of it may be there.
+    Answered,
+    /// The server was asked and no answer came; all of it may be there.
+    Unanswered,
 }
 
 /// Statements that are done together.
@@ -165,24 +177,39 @@ impl<'a> Applier<'a> {
 
     async fn course(&self, course: &Course<'_>, resume: Option<usize>) -> Result<(), ApplyError> {
         let done = resume.unwrap_or(0);
+        let mut earlier = match resume {
+            Some(_) if self.is_unanswered(course.revision).await? => Earlier::Unanswered,
+            Some(_) => Earlier::Answered,
+            None => Earlier::None,
+        };
         if let Some(done) = resume {
             tracing::info!("Going on with {} after {done} of its statements", course.revision);
             self.restore_session(course, done).await?;
         }
         let units = units(course.script, done);
-        let mut may_have_begun = resume.is_some();
         let last = units.len().saturating_sub(1);
         for (n, unit) in units.iter().enumerate() {
             if let Unit::Alone(index) = unit {
-                self.alone(course, *index, may_have_begun).await?;
+                self.alone(course, *index, earlier).await?;
             }
             self.together(course, unit, n == last).await?;
-            may_have_begun = false;
+            earlier = Earlier::None;
         }
         if units.is_empty() {
             self.together(course, &Unit::Together { inside: done..done, end: done }, true).await?;
         }
         Ok(())
+    }
+
+    /// Whether the server was asked to run the next statement and the answer never came.
+    async fn is_unanswered(&self, revision: &RevisionId) -> Result<bool, ApplyError> {
+        let query = format!(
+            "SELECT 1 FROM {} WHERE statement_begun AND revision OPERATOR(pg_catalog.=) {}",
+            self.ledger.revision(),
+            literal(revision.as_str())
+        );
+        let rows = self.lock.session().rows(&query).await.map_err(ApplyError::Lost)?;
+        Ok(!rows.is_empty())
     }
 
     /// A clean session, with what the file's finished statements had set in it.
