@@ -106,6 +106,7 @@ async fn dispatch(
     let settings = match Settings::read(environment.iter().cloned(), &invocation.flags) {
         Err(error) if configuration::skips(environment, &invocation.flags) => {
             // The way out in an emergency depends on nothing that it does not use.
+            report.log_anyway();
             tracing::warn!("{error}; CASTOFF_MODE=skip, so it does not matter");
             let Command::Run { app } = &invocation.command else { return Err(error.into()) };
             let app = app.as_ref().map(|app| {

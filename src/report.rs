@@ -42,6 +42,11 @@ impl Report {
         Self { json: is_json(format), secrets: Arc::new([]), termination_log }
     }
 
+    /// Prints the log although the settings can't be read.
+    pub(crate) fn log_anyway(&self) {
+        log::install(self.clone(), Level::Info);
+    }
+
     /// As the settings say; from now on the log is printed too.
     pub(crate) fn start(settings: &Settings) -> Self {
         let mut secrets = settings.secrets();

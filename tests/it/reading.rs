@@ -179,6 +179,7 @@ fn mode_skip_needs_no_other_setting_to_be_right() {
             .args(["run", "--", "echo", "the app"])
             .run()
             .assert_code(0)
-            .assert_stdout("the app");
+            .assert_stdout("the app")
+            .assert_stderr("CASTOFF_MODE=skip, so it does not matter");
     }
 }
