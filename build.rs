@@ -65,6 +65,9 @@ fn gather(folder: &Path, prefix: &str, files: &mut Files) -> Result<(), String> 
         }
         if path.is_dir() {
             gather(&path, &format!("{name}/"), files)?;
+        } else if !path.is_file() {
+            // Opening a pipe would wait for somebody to write into it.
+            return Err(format!("{}: not a regular file", path.display()));
         } else {
             let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             files.push((name, bytes));

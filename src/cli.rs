@@ -56,15 +56,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
                 line.positional(&revision)?;
             }
             Some(Arg::Long(name)) => {
-                let variable = variable(name)?;
-                let value = parser.value()?;
-                let value = value.into_string().map_err(|_| UsageError::NotUtf8)?;
-                if value.is_empty() {
-                    return Err(UsageError::MissingValue {
-                        flag: format!("--{}", variable.flag()),
-                    });
+                if let Some(flag) = line.topic.and_then(|topic| topic.own_flag(name)) {
+                    line.own_flags.push((flag, value(&mut parser, flag)?));
+                } else {
+                    let variable = variable(name)?;
+                    line.flags.push((variable.name, value(&mut parser, &variable.flag())?));
                 }
-                line.flags.push((variable.name, value));
             }
             Some(Arg::Short(letter)) => {
                 return Err(UsageError::UnknownFlag { flag: format!("-{letter}"), nearest: None });
@@ -82,6 +79,7 @@ struct Line {
     argument: Option<String>,
     app: Option<App>,
     flags: Vec<(&'static str, String)>,
+    own_flags: Vec<(&'static str, String)>,
     json: bool,
     help: bool,
     version: bool,
@@ -130,10 +128,19 @@ impl Line {
             Command::Help(self.topic.map(|topic| topic.name))
         } else {
             let topic = self.topic.ok_or(UsageError::NoCommand)?;
-            topic.command(self.argument, self.app)?
+            topic.command(self.argument, &self.own_flags, self.app)?
         };
         Ok(Invocation { command, flags: self.flags, json: self.json })
     }
+}
+
+/// The value of a flag that has just been read.
+fn value(parser: &mut Parser, flag: &str) -> Result<String, UsageError> {
+    let value = parser.value()?.into_string().map_err(|_| UsageError::NotUtf8)?;
+    if value.is_empty() {
+        return Err(UsageError::MissingValue { flag: format!("--{flag}") });
+    }
+    Ok(value)
 }
 
 /// The variable that a flag sets.

@@ -13,7 +13,8 @@ mod wait;
 
 use std::ffi::OsString;
 
-use crate::cli::{self, Command};
+use crate::bundle::{self, Bundle};
+use crate::cli::{self, Command, Invocation};
 use crate::error::Error;
 use crate::launch::{App, LaunchFailure};
 use crate::migrations::Migrations;
@@ -94,13 +95,8 @@ async fn dispatch(
     stop: &Stop,
 ) -> Result<Outcome, Error> {
     let invocation = cli::parse(std::env::args_os().skip(1))?;
-    if let Command::Help(topic) = &invocation.command {
-        report.text(&cli::help(*topic))?;
-        return Ok(Outcome::Exit(0));
-    }
-    if let Command::Version = &invocation.command {
-        report.text(concat!("castoff ", env!("CARGO_PKG_VERSION"), "\n"))?;
-        return Ok(Outcome::Exit(0));
+    if let Some(outcome) = without_settings(&invocation, report)? {
+        return Ok(outcome);
     }
     let search_path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
     let settings = match Settings::read(environment.iter().cloned(), &invocation.flags) {
@@ -131,7 +127,8 @@ async fn dispatch(
     if let (Command::Run { .. }, configuration::Mode::Skip) = (&invocation.command, settings.mode) {
         return Ok(run::skip(app));
     }
-    let migrator = Migrator::new(migrations, settings)?.until(stop.clone());
+    let migrator =
+        Migrator::with_bundle(migrations, Bundle::of_this_program(), settings)?.until(stop.clone());
     let bench = Bench { migrator, report, json: invocation.json };
     match invocation.command {
         Command::Run { .. } => run::run(&bench, app).await,
@@ -147,6 +144,39 @@ async fn dispatch(
         Command::Pending => plan::pending(&bench).await,
         Command::Check => plan::check(&bench).await,
         Command::Plan => plan::plan(&bench).await,
-        Command::Settings | Command::Help(_) | Command::Version => Ok(Outcome::Exit(0)),
+        Command::Settings
+        | Command::Bundle { .. }
+        | Command::Install { .. }
+        | Command::Help(_)
+        | Command::Version => Ok(Outcome::Exit(0)),
     }
+}
+
+/// Does what depends on no setting, and so works in an image's build and beside a wrong setting.
+fn without_settings(invocation: &Invocation, report: &Report) -> Result<Option<Outcome>, Error> {
+    match &invocation.command {
+        Command::Bundle { migrations, output } => {
+            report.result(&bundle::bundle(migrations, output)?, invocation.json)?;
+        }
+        Command::Install { path } => {
+            report.result(&bundle::install(path)?, invocation.json)?;
+        }
+        Command::Help(topic) => report.text(&cli::help(*topic))?,
+        Command::Version => report.text(concat!("castoff ", env!("CARGO_PKG_VERSION"), "\n"))?,
+        Command::Run { .. }
+        | Command::Wait { .. }
+        | Command::Upgrade { .. }
+        | Command::Downgrade { .. }
+        | Command::Stamp { .. }
+        | Command::Current
+        | Command::Heads
+        | Command::Branches
+        | Command::History
+        | Command::Show { .. }
+        | Command::Pending
+        | Command::Check
+        | Command::Plan
+        | Command::Settings => return Ok(None),
+    }
+    Ok(Some(Outcome::Exit(0)))
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bundle::BundleError;
 use crate::cli::UsageError;
 use crate::database::{ApplyError, Class, NotReady, ReadError};
 use crate::launch::AppError;
@@ -29,6 +30,10 @@ pub enum Error {
     },
     /// The migration folder is broken.
     Folder(FolderErrors),
+    /// The program's bundle cannot be read or made.
+    Bundle(BundleError),
+    /// Nobody has given this program any migrations.
+    NoMigrations,
     /// The application cannot be started.
     App(AppError),
     /// The operating system does not let us handle signals.
@@ -94,7 +99,8 @@ impl Error {
             },
             Self::Refused(refusal) => refusal.exit_code(),
             Self::Apply(error) => error.exit_code(),
-            Self::Settings(_) => 78,
+            Self::Settings(_) | Self::NoMigrations => 78,
+            Self::Bundle(error) => error.exit_code(),
             Self::App(error) => error.exit_code(),
             Self::Stopped(signal) => 128 + signal.number(),
         }
@@ -106,6 +112,12 @@ impl Error {
             Self::Usage(error) => error.hint(),
             Self::Settings(error) => error.hint(),
             Self::Folder(errors) => errors.hint(),
+            Self::Bundle(error) => error.hint(),
+            Self::NoMigrations => Some(
+                "put them in with `castoff bundle --migrations DIR --output FILE`, or name a \
+                 folder with CASTOFF_MIGRATIONS_DIR"
+                    .to_owned(),
+            ),
             Self::App(error) => error.hint(),
             Self::NotReady(not_ready) => not_ready_hint(not_ready),
             Self::Read(error) => error.hint(),
@@ -169,6 +181,8 @@ impl fmt::Display for Error {
                 write!(f, "cannot read the migration folder: {}", path.display())
             }
             Self::Folder(errors) => write!(f, "the migration folder is broken\n{errors}"),
+            Self::Bundle(error) => error.fmt(f),
+            Self::NoMigrations => f.write_str("this castoff has no migrations in it"),
             Self::App(error) => error.fmt(f),
             Self::Signals(_) => f.write_str("cannot handle signals"),
             Self::NotReady(error) => error.fmt(f),
@@ -200,6 +214,7 @@ impl std::error::Error for Error {
         match self {
             Self::Usage(error) => error.source(),
             Self::Settings(error) => error.source(),
+            Self::Bundle(error) => error.source(),
             Self::App(error) => error.source(),
             Self::UnreadableFolder { source, .. }
             | Self::Signals(source)
@@ -209,6 +224,7 @@ impl std::error::Error for Error {
             Self::Apply(error) => error.source(),
             Self::GaveUp { source, .. } => Some(source),
             Self::Folder(_)
+            | Self::NoMigrations
             | Self::NotReady(_)
             | Self::LeaderTimeout { .. }
             | Self::NotThere { .. }
@@ -233,6 +249,7 @@ from! {
     UsageError => Usage,
     SettingsError => Settings,
     FolderErrors => Folder,
+    BundleError => Bundle,
     AppError => App,
     NotReady => NotReady,
     ReadError => Read,

@@ -41,6 +41,7 @@ pub mod plan;
 pub mod revision;
 
 // The shell.
+mod bundle;
 mod database;
 mod launch;
 mod migrations;
@@ -50,6 +51,7 @@ use std::process::ExitCode;
 
 pub use include_dir;
 
+pub use crate::bundle::BundleError;
 pub use crate::database::{
     ApplyError, Blocker, Class, Failure, Kept, NotReady, Place, ReadError, Reason, ServerError,
 };

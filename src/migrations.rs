@@ -1,11 +1,14 @@
-//! The migration folder of an image: compiled into it, or read from a disk when it starts.
+//! The migration folder of an image: compiled or bundled into the program, or read from a disk when
+//! it starts.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
 use include_dir::Dir;
 
+use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::revision::{Chain, Graph, RevisionId, folder};
 
@@ -71,21 +74,35 @@ pub(crate) struct Source {
 #[derive(Debug)]
 enum Place {
     Embedded(&'static Migrations),
+    Bundled(Bundle),
     Disk(PathBuf),
 }
 
 impl Source {
-    pub(crate) fn new(embedded: &'static Migrations, disk: Option<&Path>) -> Self {
-        let place = disk.map_or(Place::Embedded(embedded), |path| Place::Disk(path.to_owned()));
+    /// A folder on a disk goes before a bundle, and that before what is compiled in.
+    pub(crate) fn new(
+        embedded: &'static Migrations,
+        bundle: Option<Bundle>,
+        disk: Option<&Path>,
+    ) -> Self {
+        let place = match (disk, bundle) {
+            (Some(path), _) => Place::Disk(path.to_owned()),
+            (None, Some(bundle)) => Place::Bundled(bundle),
+            (None, None) => Place::Embedded(embedded),
+        };
         Self { place, graph: OnceLock::new() }
     }
 
     /// The head and its chain digest; parses the folder only if the build did not.
     pub(crate) fn head(&self) -> Result<Option<(RevisionId, Chain)>, Error> {
-        if let Place::Embedded(Migrations { head: Some((id, chain)), .. }) = &self.place
-            && let (Ok(id), Ok(chain)) = (RevisionId::new(id), Chain::from_str(chain))
-        {
-            return Ok(Some((id, chain)));
+        match &self.place {
+            Place::Embedded(Migrations { head: Some((id, chain)), .. }) => {
+                if let (Ok(id), Ok(chain)) = (RevisionId::new(id), Chain::from_str(chain)) {
+                    return Ok(Some((id, chain)));
+                }
+            }
+            Place::Bundled(bundle) => return Ok(Some(bundle.head()?)),
+            Place::Embedded(Migrations { head: None, .. }) | Place::Disk(_) => {}
         }
         let graph = self.graph()?;
         Ok(graph.head().and_then(|id| Some((id.clone(), *graph.chain(id)?))))
@@ -98,21 +115,34 @@ impl Source {
         }
         let graph = match &self.place {
             Place::Embedded(migrations) => folder::read(migrations.files(), "migrations")?,
+            Place::Bundled(bundle) => folder::read(bundle.files()?, "migrations")?,
             Place::Disk(path) => folder::read(read(path)?, &path.to_string_lossy())?,
         };
         Ok(self.graph.get_or_init(|| graph))
     }
 
-    /// Checks a folder on a disk before anything else is done with the database.
+    /// Checks, before anything is done with the database, what no build has checked.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.place {
+        match &self.place {
             Place::Embedded(_) => Ok(()),
+            Place::Bundled(bundle) => Ok(bundle.head().map(|_| ())?),
             Place::Disk(_) => self.graph().map(|_| ()),
+        }
+    }
+
+    /// Fails if this is a plain castoff, which nobody has given any migrations.
+    pub(crate) fn is_given(&self) -> Result<(), Error> {
+        match &self.place {
+            Place::Embedded(migrations) if migrations.folder.entries().is_empty() => {
+                Err(Error::NoMigrations)
+            }
+            Place::Embedded(_) | Place::Bundled(_) | Place::Disk(_) => Ok(()),
         }
     }
 }
 
-fn read(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
+/// The files of a folder that count, with their paths in it.
+pub(crate) fn read(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
@@ -123,11 +153,15 @@ fn read(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
             if folder::ignores(&relative) {
                 continue;
             }
-            if path.is_dir() {
+            let unreadable = |source| Error::UnreadableFolder { path: path.clone(), source };
+            let kind = std::fs::metadata(&path).map_err(unreadable)?;
+            if kind.is_dir() {
                 folders.push(path);
+            } else if !kind.is_file() {
+                // Opening a pipe would wait for somebody to write into it.
+                return Err(unreadable(io::Error::other("not a regular file")));
             } else {
-                let bytes = std::fs::read(&path)
-                    .map_err(|source| Error::UnreadableFolder { path: path.clone(), source })?;
+                let bytes = std::fs::read(&path).map_err(unreadable)?;
                 files.push((relative, bytes));
             }
         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::boot::{Intent, answered, boot};
+use crate::bundle::Bundle;
 use crate::database::{
     Database, LedgerName, Need, Probe, Session, WaitEnd, Waiting, full_jitter, read_state,
 };
@@ -44,7 +45,16 @@ pub struct Migrator {
 impl Migrator {
     /// Checks the settings, and the folder if it is not compiled in. Connects to nothing.
     pub fn new(migrations: &'static Migrations, settings: Settings) -> Result<Self, Error> {
-        let source = Source::new(migrations, settings.migrations_dir.as_deref());
+        Self::with_bundle(migrations, None, settings)
+    }
+
+    /// The same for a program that may have a bundle, which goes before what is compiled in.
+    pub(crate) fn with_bundle(
+        migrations: &'static Migrations,
+        bundle: Option<Bundle>,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let source = Source::new(migrations, bundle, settings.migrations_dir.as_deref());
         source.check()?;
         let database =
             settings.database.as_ref().map(|url| Database::new(url, settings.connect_timeout));
@@ -74,6 +84,11 @@ impl Migrator {
         Ok(self.graph()?.revisions())
     }
 
+    /// Fails if nobody has put any migrations into this program.
+    pub(crate) fn has_migrations(&self) -> Result<(), Error> {
+        self.source.is_given()
+    }
+
     /// What the database says of itself.
     pub async fn state(&self) -> Result<DatabaseState, Error> {
         self.stop
@@ -93,6 +108,7 @@ impl Migrator {
 
     /// What a start would do, without doing it.
     pub async fn plan(&self) -> Result<Plan, Error> {
+        self.has_migrations()?;
         let state = self.state().await?;
         Ok(plan::decide(self.graph()?, &state, &self.policy(Target::head()))?)
     }
@@ -106,6 +122,7 @@ impl Migrator {
 
     /// Where the database stands. At head it costs one query.
     pub async fn check(&self) -> Result<Plan, Error> {
+        self.has_migrations()?;
         let (session, probe) = self.session(Need::Reading).await?;
         session.close().await;
         if self.head()?.is_some_and(|(head, chain)| probe.is_at(&head, &chain)) {
@@ -116,6 +133,7 @@ impl Migrator {
 
     /// Brings the database to `target`, as a start does; gives the plan that was applied.
     pub async fn upgrade(&self, target: &Target) -> Result<Plan, Error> {
+        self.has_migrations()?;
         boot(self, &Intent::Upgrade(self.policy(target.clone()))).await
     }
 

@@ -1,6 +1,7 @@
 //! The commands, and what each takes.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::error::UsageError;
 
@@ -51,6 +52,18 @@ pub enum Command {
     Check,
     /// Shows what an upgrade would do.
     Plan,
+    /// Writes a copy of this program with a migration folder inside.
+    Bundle {
+        /// The folder.
+        migrations: PathBuf,
+        /// The file to write.
+        output: PathBuf,
+    },
+    /// Copies this program.
+    Install {
+        /// The file to write, or the folder to write it into.
+        path: PathBuf,
+    },
     /// Shows the settings that are in effect.
     Settings,
     /// Shows help, of one command if it is named.
@@ -86,6 +99,8 @@ pub(super) enum Takes {
     Optional(&'static str, fn(Option<String>) -> Command),
     /// An argument, by its name in the help.
     Required(&'static str, fn(String) -> Command),
+    /// Two flags of its own, by their names and the names of their values.
+    Flags([(&'static str, &'static str); 2], fn([String; 2]) -> Command),
     /// The name of a command.
     Topic,
     /// An application behind `--`.
@@ -97,7 +112,7 @@ const READS_ONLY: &str = "Changes nothing.";
 const NO_DATABASE: &str = "Needs no database.";
 
 /// Every command, in the order in which the help shows them.
-pub(super) static COMMANDS: [Topic; 16] = [
+pub(super) static COMMANDS: [Topic; 18] = [
     Topic {
         name: "run",
         takes: Takes::App,
@@ -181,6 +196,23 @@ pub(super) static COMMANDS: [Topic; 16] = [
         details: NO_DATABASE,
     },
     Topic {
+        name: "bundle",
+        takes: Takes::Flags([("migrations", "DIR"), ("output", "FILE")], |[migrations, output]| {
+            Command::Bundle { migrations: migrations.into(), output: output.into() }
+        }),
+        summary: "put migrations into a copy of castoff",
+        details: "Writes FILE: this program with the migrations of DIR inside, checked as they\n\
+                  would be if they were compiled in. FILE may be the running castoff itself.\n\
+                  Needs no database.",
+    },
+    Topic {
+        name: "install",
+        takes: Takes::Required("PATH", |path| Command::Install { path: path.into() }),
+        summary: "copy castoff to PATH",
+        details: "Copies this program, with its migrations, to the file PATH or into the folder\n\
+                  PATH: a volume that it shares with an image that can't be changed.",
+    },
+    Topic {
         name: "settings",
         takes: Takes::Nothing(Command::Settings),
         summary: "show the settings and where they come from",
@@ -209,12 +241,29 @@ pub(super) fn topic(name: &str) -> Result<&'static Topic, UsageError> {
 }
 
 impl Topic {
+    /// The flag of its own that has this name.
+    pub(super) fn own_flag(&self, name: &str) -> Option<&'static str> {
+        match self.takes {
+            Takes::Flags(flags, _) => {
+                flags.into_iter().map(|(flag, _)| flag).find(|flag| *flag == name)
+            }
+            Takes::Nothing(_)
+            | Takes::Optional(..)
+            | Takes::Required(..)
+            | Takes::Topic
+            | Takes::App => None,
+        }
+    }
+
     /// How its argument is written in the help, with a space before it.
     pub(super) fn usage(&self) -> String {
         match self.takes {
             Takes::Nothing(_) => String::new(),
             Takes::Optional(argument, _) => format!(" [{argument}]"),
             Takes::Required(argument, _) => format!(" {argument}"),
+            Takes::Flags(flags, _) => {
+                flags.iter().map(|(flag, value)| format!(" --{flag} {value}")).collect()
+            }
             Takes::Topic => " [COMMAND]".to_owned(),
             Takes::App => " [-- APP ARGS…]".to_owned(),
         }
@@ -224,20 +273,33 @@ impl Topic {
     pub(super) fn command(
         &self,
         argument: Option<String>,
+        own_flags: &[(&'static str, String)],
         app: Option<App>,
     ) -> Result<Command, UsageError> {
         match (&self.takes, argument) {
+            (Takes::Flags([first, second], command), None) => {
+                let value = |(flag, placeholder)| {
+                    let given = own_flags.iter().rfind(|(name, _)| *name == flag);
+                    let argument = format!("--{flag} {placeholder}");
+                    given.map(|(_, value)| value.clone()).ok_or(UsageError::MissingArgument {
+                        command: self.name,
+                        argument: argument.into(),
+                    })
+                };
+                Ok(command([value(*first)?, value(*second)?]))
+            }
             (Takes::Nothing(command), None) => Ok(command.clone()),
             (Takes::Optional(_, command), argument) => Ok(command(argument)),
             (Takes::Required(_, command), Some(argument)) => Ok(command(argument)),
             (Takes::Required(argument, _), None) => {
+                let argument = (*argument).into();
                 Err(UsageError::MissingArgument { command: self.name, argument })
             }
             (Takes::Topic, None) => Ok(Command::Help(None)),
             (Takes::Topic, Some(name)) => Ok(Command::Help(Some(topic(&name)?.name))),
             (Takes::App, None) => Ok(Command::Run { app }),
             (Takes::App, Some(_)) => Err(UsageError::AppWithoutDashes),
-            (Takes::Nothing(_), Some(argument)) => {
+            (Takes::Nothing(_) | Takes::Flags(..), Some(argument)) => {
                 Err(UsageError::unexpected_argument(self.name, argument))
             }
         }

@@ -1,5 +1,6 @@
 //! Why a command line is refused.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::command::COMMANDS;
@@ -46,8 +47,8 @@ pub enum UsageError {
     MissingArgument {
         /// The command.
         command: &'static str,
-        /// The argument's name in the help.
-        argument: &'static str,
+        /// The argument as the help has it.
+        argument: Cow<'static, str>,
     },
     /// One argument more than the command takes.
     UnexpectedArgument {

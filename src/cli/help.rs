@@ -5,6 +5,12 @@ use std::fmt::{self, Write};
 use super::command::{COMMANDS, Topic};
 use crate::settings::{VARIABLES, Variable};
 
+/// How wide a terminal is.
+const WIDTH: usize = 80;
+
+/// How wide the list of commands has them.
+const USAGE: usize = 21;
+
 const INTRODUCTION: &str = "\
 castoff brings a PostgreSQL schema to the revision that this image was built
 with, and then becomes the application.
@@ -40,7 +46,9 @@ pub fn help(topic: Option<&str>) -> String {
 fn write_general(text: &mut String) -> fmt::Result {
     text.write_str(INTRODUCTION)?;
     for topic in &COMMANDS {
-        writeln!(text, "  {:<21} {}", format!("{}{}", topic.name, topic.usage()), topic.summary)?;
+        let usage = format!("{}{}", topic.name, topic.usage());
+        let wide = if usage.len() > USAGE { format!("\n  {:<USAGE$}", "") } else { String::new() };
+        writeln!(text, "  {usage:<USAGE$}{wide} {}", topic.summary)?;
     }
     text.write_str("\nFlags; each is also a variable: --wait-timeout is CASTOFF_WAIT_TIMEOUT\n")?;
     for variable in VARIABLES.iter().filter(|variable| !variable.is_secret()) {
@@ -63,7 +71,9 @@ fn write_flag(text: &mut String, variable: &Variable) -> fmt::Result {
 }
 
 fn write_topic(text: &mut String, topic: &Topic) -> fmt::Result {
-    writeln!(text, "castoff {}{}: {}", topic.name, topic.usage(), topic.summary)?;
+    let usage = format!("castoff {}{}:", topic.name, topic.usage());
+    let wide = usage.len() + topic.summary.len() >= WIDTH;
+    writeln!(text, "{usage}{}{}", if wide { "\n" } else { " " }, topic.summary)?;
     if !topic.details.is_empty() {
         writeln!(text, "\n{}", topic.details)?;
     }

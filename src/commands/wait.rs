@@ -15,6 +15,9 @@ pub(super) async fn run(bench: &Bench<'_>, revision: Option<&str>) -> Result<Out
 /// Waits for a revision of this image, or for one that only the database will know.
 pub(super) async fn for_target(bench: &Bench<'_>, text: &str) -> Result<(), Error> {
     let target = Target::parse(text)?;
+    if target.is_head() {
+        bench.migrator.has_migrations()?;
+    }
     let graph = bench.migrator.graph()?;
     let wanted = match target.resolve(graph.lineage(), &[]) {
         Ok(Resolved::Revision(id)) => vec![id],

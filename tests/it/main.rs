@@ -12,7 +12,8 @@
 mod support;
 
 // What is applied, and how.
-mod baselines; // files of pg_dump
+mod baselines;
+mod bundling; // files of pg_dump
 mod clean_session; // what a file leaves behind, and the next one does not see
 mod concurrently; // what an interrupted CONCURRENTLY leaves
 mod down_files; // taking revisions back

@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[must_use = "nothing happens before run() or spawn()"]
 pub(crate) struct Castoff {
     folder: Arc<Folder>,
+    program: OsString,
     prefix: Vec<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, Option<OsString>)>,
@@ -43,6 +44,7 @@ impl Castoff {
         let dir = folder.path().to_owned();
         let castoff = Castoff {
             folder,
+            program: env!("CARGO_BIN_EXE_castoff").into(),
             prefix: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -89,6 +91,12 @@ impl Castoff {
     /// Uses the folder that the binary was built with.
     pub(crate) fn embedded(self) -> Self {
         self.env_remove("CASTOFF_MIGRATIONS_DIR")
+    }
+
+    /// Runs another program than the one that cargo built.
+    pub(crate) fn program(mut self, path: impl AsRef<OsStr>) -> Self {
+        path.as_ref().clone_into(&mut self.program);
+        self
     }
 
     /// Names another database, or the same for another role.
@@ -158,7 +166,7 @@ impl Castoff {
 
     /// The command itself, for a test that connects its streams in its own way.
     pub(crate) fn command(&self) -> Command {
-        let binary = OsStr::new(env!("CARGO_BIN_EXE_castoff"));
+        let binary = self.program.as_os_str();
         let mut words = self.prefix.iter().map(OsString::as_os_str).chain([binary]);
         let mut command = Command::new(words.next().unwrap_or(binary));
         command.args(words).args(&self.arguments);
