@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 
 use lexopt::{Arg, Parser};
 
-use crate::settings::{VARIABLES, Variable};
+use crate::settings::{INIT, VARIABLES, Variable};
 
 pub use command::{App, Command};
 use command::{Takes, Topic};
@@ -60,7 +60,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
                     line.own_flags.push((flag, value(&mut parser, flag)?));
                 } else {
                     let variable = variable(name)?;
-                    line.flags.push((variable.name, value(&mut parser, &variable.flag())?));
+                    let value = if variable.is_switch() {
+                        "on".to_owned()
+                    } else {
+                        value(&mut parser, &variable.flag())?
+                    };
+                    line.flags.push((variable.name, value));
                 }
             }
             Some(Arg::Short(letter)) => {
@@ -130,6 +135,11 @@ impl Line {
             let topic = self.topic.ok_or(UsageError::NoCommand)?;
             topic.command(self.argument, &self.own_flags, self.app)?
         };
+        let starts_an_app = matches!(command, Command::Run { app: Some(_) });
+        let is_help = matches!(command, Command::Help(_) | Command::Version);
+        if !starts_an_app && !is_help && self.flags.iter().any(|(name, _)| *name == INIT) {
+            return Err(UsageError::InitWithoutApp);
+        }
         Ok(Invocation { command, flags: self.flags, json: self.json })
     }
 }

@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use crate::bundle::{self, Bundle};
 use crate::cli::{self, Command, Invocation};
 use crate::error::Error;
-use crate::launch::{App, LaunchFailure};
+use crate::launch::{App, Handover, LaunchFailure, block_in_helper};
 use crate::migrations::Migrations;
 use crate::migrator::Migrator;
 use crate::report::Report;
@@ -49,6 +49,11 @@ impl Bench<'_> {
 pub(crate) fn main(migrations: &'static Migrations) -> u8 {
     let environment = configuration::environment();
     let mut report = Report::early(&environment);
+    match Handover::from_words(std::env::args_os().skip(1)) {
+        Ok(None) => {}
+        Ok(Some(handover)) => return stay(handover, environment),
+        Err(error) => return fail(&report, &error.into()),
+    }
     let (outcome, stop) = match start(migrations, &environment, &mut report) {
         Ok(ended) => ended,
         Err(error) => (Err(error), Stop::never()),
@@ -56,14 +61,24 @@ pub(crate) fn main(migrations: &'static Migrations) -> u8 {
     let error = match outcome {
         Ok(Outcome::Exit(code)) => return code,
         Ok(Outcome::Launch(app)) => {
-            match app.become_it(&environment, Settings::secret_variables(), &stop) {
+            match app.launch(&environment, Settings::secret_variables(), &stop, &report) {
                 LaunchFailure::Stopped(signal) => Error::Stopped(signal),
                 LaunchFailure::App(error) => Error::App(error),
             }
         }
         Err(error) => error,
     };
-    report.error(&error);
+    fail(&report, &error)
+}
+
+/// Stays as the application's init, which is what this process was started for.
+fn stay(handover: Handover, environment: Vec<(OsString, OsString)>) -> u8 {
+    let report = handover.report().clone();
+    handover.run(environment).unwrap_or_else(|error| fail(&report, &error.into()))
+}
+
+fn fail(report: &Report, error: &Error) -> u8 {
+    report.error(error);
     error.exit_code()
 }
 
@@ -76,6 +91,7 @@ fn start(
 ) -> Result<Ended, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_start(block_in_helper)
         .build()
         .map_err(Error::Signals)?;
     let ended = runtime.block_on(async {
@@ -108,7 +124,8 @@ async fn dispatch(
             let app = app.as_ref().map(|app| {
                 App::find(&app.program, &app.arguments, search_path.map(OsString::as_os_str))
             });
-            return Ok(run::skip(app.transpose()?));
+            let stay = configuration::stays(environment, &invocation.flags);
+            return Ok(run::skip(app.transpose()?.map(|app| app.under_init(stay))));
         }
         other => other?,
     };
@@ -120,7 +137,8 @@ async fn dispatch(
         return settings::run(&settings, report, invocation.json);
     }
     let app = if let Command::Run { app: Some(app) } = &invocation.command {
-        Some(App::find(&app.program, &app.arguments, search_path.map(OsString::as_os_str))?)
+        let found = App::find(&app.program, &app.arguments, search_path.map(OsString::as_os_str))?;
+        Some(found.under_init(settings.init))
     } else {
         None
     };

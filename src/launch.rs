@@ -1,4 +1,5 @@
-//! Becoming the application: the same process, argv, working directory and user.
+//! Becoming the application: the same process, argv, working directory and user; or staying as its
+//! parent, which `init` does.
 //!
 //! # Invariants
 //! - The app's path is found before the database is touched, so that a typo costs no migration.
@@ -7,17 +8,26 @@
 //! - SIGPIPE is at its default in the app, whatever it was: Rust's runtime sets it to ignored
 //!   before `main`, and the default is put back.
 
+mod image;
+mod init;
+mod signals;
+mod terminal;
+
 use std::borrow::Cow;
-use std::ffi::{CStr, CString, NulError, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
 
+use crate::report::Report;
 use crate::stop::{Signal, Stop};
+use image::Image;
+pub(crate) use init::Handover;
+pub(crate) use signals::block_in_helper;
 
 /// Where glibc's `execvp` looks when `PATH` is unset; confstr(3), `_CS_PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -30,6 +40,8 @@ pub(crate) struct App {
     arguments: Vec<OsString>,
     /// A script without `#!`: POSIX has the shell run it, and only some libcs do that in exec.
     by_shell: bool,
+    /// Whether castoff stays, as its parent.
+    under_init: bool,
 }
 
 /// Why the application cannot be started.
@@ -56,15 +68,22 @@ pub enum AppError {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// castoff could not stay as its init.
+    Init {
+        /// The kernel's reason.
+        source: io::Error,
+    },
 }
 
 impl AppError {
-    /// 127 if there is no such file, 126 if it cannot be executed, as in a POSIX shell.
+    /// 127 if there is no such file, 126 if it cannot be executed, as in a POSIX shell; 70 if it
+    /// was not tried.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotFound { .. } => 127,
             Self::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => 127,
             Self::NotExecutable { .. } | Self::Exec { .. } => 126,
+            Self::Init { .. } => 70,
         }
     }
 
@@ -82,7 +101,15 @@ impl AppError {
             Self::Exec { source, .. } if source.raw_os_error() == Some(libc::ENOEXEC) => {
                 Some("the file is not for this machine; look at the image's platform".to_owned())
             }
-            Self::NotFound { .. } | Self::NotExecutable { .. } | Self::Exec { .. } => None,
+            Self::Init { source } if source.kind() == io::ErrorKind::NotFound => Some(
+                "castoff starts itself anew through /proc/self/exe: mount /proc, or do without \
+                 CASTOFF_INIT"
+                    .to_owned(),
+            ),
+            Self::NotFound { .. }
+            | Self::NotExecutable { .. }
+            | Self::Exec { .. }
+            | Self::Init { .. } => None,
         }
     }
 }
@@ -105,6 +132,7 @@ impl fmt::Display for AppError {
             Self::Exec { path, .. } => {
                 write!(f, "application {} could not be started", path.display())
             }
+            Self::Init { .. } => f.write_str("castoff could not stay as the application's init"),
         }
     }
 }
@@ -118,7 +146,7 @@ fn shown(program: &OsStr) -> Cow<'_, str> {
 impl std::error::Error for AppError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Exec { source, .. } => Some(source),
+            Self::Exec { source, .. } | Self::Init { source } => Some(source),
             Self::NotFound { .. } | Self::NotExecutable { .. } => None,
         }
     }
@@ -133,7 +161,8 @@ impl App {
     ) -> Result<Self, AppError> {
         let path = locate(program, search_path)?;
         let by_shell = needs_a_shell(&path);
-        Ok(Self { program: program.to_owned(), path, arguments: arguments.to_owned(), by_shell })
+        let (program, arguments) = (program.to_owned(), arguments.to_owned());
+        Ok(Self { program, path, arguments, by_shell, under_init: false })
     }
 
     /// The file that will be executed.
@@ -141,42 +170,47 @@ impl App {
         &self.path
     }
 
-    /// Replaces this process by the application; returns only if that failed or a signal came.
+    /// The same application, with castoff as its parent if `stay`, instead of in castoff's place.
+    pub(crate) fn under_init(self, stay: bool) -> Self {
+        Self { under_init: stay, ..self }
+    }
+
+    /// Replaces this process by the application, or by its parent; returns only if that failed or
+    /// a signal came.
     ///
     /// `secrets` names the variables of `environment` that the application must not see.
-    pub(crate) fn become_it(
+    pub(crate) fn launch(
         self,
         environment: &[(OsString, OsString)],
         secrets: &[&str],
         stop: &Stop,
+        report: &Report,
     ) -> LaunchFailure {
-        let Self { program, path, arguments, by_shell } = self;
-        let (file, first) = if by_shell {
-            (Path::new("/bin/sh"), vec![OsString::from("sh"), path.clone().into_os_string()])
-        } else {
-            (path.as_path(), vec![program])
-        };
         let environment = environment
             .iter()
-            .filter(|(name, _)| name.to_str().is_none_or(|name| !secrets.contains(&name)));
-        let environment = environment.map(|(name, value)| {
-            let mut entry = name.clone();
-            entry.push("=");
-            entry.push(value);
-            entry
-        });
-        let source = match (
-            c_strings([file.as_os_str().to_owned()]),
-            c_strings(first.into_iter().chain(arguments)),
-            c_strings(environment),
-        ) {
-            (Ok(file), Ok(argv), Ok(environment)) => execve(&file[0], &argv, &environment, stop),
-            (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => error.into(),
+            .filter(|(name, _)| name.to_str().is_none_or(|name| !secrets.contains(&name)))
+            .cloned()
+            .map(entry);
+        if self.under_init {
+            return init::stay(self, environment, stop, report);
+        }
+        let source = match self.image(environment) {
+            Ok(image) => image.execute(stop),
+            Err(error) => error,
         };
         match stop.signal() {
             Some(signal) => LaunchFailure::Stopped(signal),
-            None => LaunchFailure::App(AppError::Exec { path, source }),
+            None => LaunchFailure::App(AppError::Exec { path: self.path, source }),
         }
+    }
+
+    fn image(&self, environment: impl IntoIterator<Item = OsString>) -> io::Result<Image> {
+        let (file, first) = if self.by_shell {
+            ("/bin/sh".into(), vec!["sh".into(), self.path.clone().into_os_string()])
+        } else {
+            (self.path.clone().into_os_string(), vec![self.program.clone()])
+        };
+        Image::new(file, first.into_iter().chain(self.arguments.iter().cloned()), environment)
     }
 }
 
@@ -189,29 +223,12 @@ pub(crate) enum LaunchFailure {
     App(AppError),
 }
 
-/// The words as C has them; none that came by a command line or an environment has a NUL inside.
-fn c_strings(words: impl IntoIterator<Item = OsString>) -> Result<Vec<CString>, NulError> {
-    words.into_iter().map(|word| CString::new(word.into_vec())).collect()
-}
-
-/// Returns only if the kernel refuses, or if a signal has come, since exec drops the handlers.
-///
-/// [`std::process::Command`] would call `execvp`, and glibc's gives a file that the kernel does not
-/// know to the shell: an image for another machine would fail with a syntax error.
-#[allow(unsafe_code, reason = "the one system call of ours that no safe interface offers")]
-fn execve(file: &CStr, argv: &[CString], environment: &[CString], stop: &Stop) -> io::Error {
-    let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
-        words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
-    };
-    let (argv, environment) = (pointers(argv), pointers(environment));
-    // SAFETY: SIG_DFL runs no code of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    if stop.signal().is_some() {
-        return io::ErrorKind::Interrupted.into();
-    }
-    // SAFETY: both arrays end with a null pointer, and what they point to outlives the call.
-    unsafe { libc::execve(file.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
-    io::Error::last_os_error()
+/// A variable as execve(2) has it.
+fn entry((name, value): (OsString, OsString)) -> OsString {
+    let mut entry = name;
+    entry.push("=");
+    entry.push(value);
+    entry
 }
 
 fn locate(program: &OsStr, search_path: Option<&OsStr>) -> Result<PathBuf, AppError> {

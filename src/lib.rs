@@ -16,7 +16,8 @@
 //! 4. If it is not, an advisory lock is polled; under it the state is read again and
 //!    [`plan::decide`], a pure function, makes a [`Plan`] or a [`Refusal`](plan::Refusal).
 //! 5. The plan is applied step by step, each in one transaction with its row of the ledger.
-//! 6. The process becomes the app: same PID, arguments, working directory and user.
+//! 6. The process becomes the app: same PID, arguments, working directory and user. With `--init`
+//!    it stays as the app's parent instead, as tini does.
 //!
 //! # The parts
 //!
@@ -73,6 +74,9 @@ pub static MIGRATIONS: Migrations = Migrations::checked(
 
 /// The whole program, with a migration folder of one's own; gives the exit code, unless this
 /// process has become the application.
+///
+/// To be called first of all, before a thread is started: with `--init` castoff executes this
+/// program anew, in the same process, and stays there as the application's parent.
 ///
 /// ```no_run
 /// use std::process::ExitCode;

@@ -28,7 +28,7 @@ const TERMINATION_MESSAGE: usize = 4096;
 const SHORTEST_SECRET: usize = 4;
 
 /// How this run prints.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
     json: bool,
     secrets: Arc<[String]>,
@@ -40,6 +40,22 @@ impl Report {
     pub(crate) fn early(environment: &[(OsString, OsString)]) -> Self {
         let (format, termination_log) = for_first_report(environment);
         Self { json: is_json(format), secrets: Arc::new([]), termination_log }
+    }
+
+    /// What of it a command line can tell to a process that has no secrets to keep.
+    pub(crate) fn to_words(&self) -> [OsString; 2] {
+        let format = if self.json { "json" } else { "text" };
+        [format.into(), self.termination_log.clone().into_os_string()]
+    }
+
+    /// Reads what [`Report::to_words`] wrote.
+    pub(crate) fn from_words([format, termination_log]: [OsString; 2]) -> Option<Self> {
+        let json = match format.to_str()? {
+            "json" => true,
+            "text" => false,
+            _ => return None,
+        };
+        Some(Self { json, secrets: Arc::new([]), termination_log: termination_log.into() })
     }
 
     /// Prints the log although the settings can't be read.

@@ -15,7 +15,7 @@ mod user;
 mod value;
 mod variables;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub use error::SettingsError;
 pub use source::Origin;
 use source::Sources;
 pub use value::{Ahead, Level, LogFormat, Mode};
-pub(crate) use variables::{VARIABLES, Variable};
+pub(crate) use variables::{INIT, VARIABLES, Variable};
 
 /// Everything that can be set, parsed and checked.
 #[derive(Debug, Clone)]
@@ -56,6 +56,8 @@ pub struct Settings {
     pub baseline: Option<String>,
     /// How much of a start happens.
     pub mode: Mode,
+    /// Whether castoff stays as the application's init.
+    pub init: bool,
     /// What the log looks like.
     pub log_format: LogFormat,
     /// How much is logged.
@@ -95,6 +97,7 @@ struct Raw {
     ahead: Option<String>,
     baseline: Option<String>,
     mode: Option<String>,
+    init: Option<String>,
     log_format: Option<String>,
     log: Option<String>,
     application: Option<String>,
@@ -129,11 +132,29 @@ pub(crate) fn skips(
     environment: &[(OsString, OsString)],
     flags: &[(&'static str, String)],
 ) -> bool {
-    const MODE: &str = "CASTOFF_MODE";
-    match flags.iter().rfind(|(name, _)| *name == MODE) {
-        Some((_, value)) => value == "skip",
-        None => environment.iter().any(|(name, value)| name == MODE && value == "skip"),
-    }
+    given("CASTOFF_MODE", environment, flags).is_some_and(|mode| mode == "skip")
+}
+
+/// Whether castoff is to stay as the application's init, whatever else is set.
+pub(crate) fn stays(
+    environment: &[(OsString, OsString)],
+    flags: &[(&'static str, String)],
+) -> bool {
+    let init = given(INIT, environment, flags).and_then(OsStr::to_str);
+    init.is_some_and(|init| value::switch(init) == Ok(true))
+}
+
+/// What a variable was given, without a look at the others.
+fn given<'a>(
+    variable: &str,
+    environment: &'a [(OsString, OsString)],
+    flags: &'a [(&'static str, String)],
+) -> Option<&'a OsStr> {
+    let flag =
+        flags.iter().rfind(|(name, _)| *name == variable).map(|(_, value)| OsStr::new(value));
+    flag.or_else(|| {
+        environment.iter().find(|(name, _)| name == variable).map(|(_, value)| value.as_os_str())
+    })
 }
 
 impl Settings {
@@ -172,6 +193,7 @@ impl Settings {
             )?,
             schema: read.required("CASTOFF_SCHEMA", raw.schema, value::schema)?,
             mode: read.required("CASTOFF_MODE", raw.mode, value::mode)?,
+            init: read.required(INIT, raw.init, value::switch)?,
             ahead: read.required("CASTOFF_AHEAD", raw.ahead, value::ahead)?,
             baseline: read.optional("CASTOFF_BASELINE", raw.baseline, |text| Ok(text.into()))?,
             wait_timeout: read.required(

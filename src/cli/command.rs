@@ -118,7 +118,8 @@ pub(super) static COMMANDS: [Topic; 18] = [
         takes: Takes::App,
         summary: "wait, upgrade, then become APP",
         details: "Waits for the database, upgrades it to head and becomes APP, under the same\n\
-                  process id. Without APP it ends after the upgrade: a Job or an init container.",
+                  process id. Without APP it ends after the upgrade: a Job or an init container.\n\
+                  With --init it stays as APP's parent, passes signals on and reaps orphans.",
     },
     Topic {
         name: "wait",

@@ -59,6 +59,10 @@ pub enum UsageError {
     },
     /// An application without `--` before it.
     AppWithoutDashes,
+    /// `--init` without an application to stay for.
+    InitWithoutApp,
+    /// The argument that castoff starts itself with to stay as an init, written by somebody.
+    InitByHand,
     /// The URL of a database; it may have a password, so it isn't repeated.
     UrlArgument,
     /// An argument that is not UTF-8, and no argument of the application.
@@ -86,6 +90,9 @@ impl UsageError {
                 Some(format!("`castoff help {command}` says what it takes"))
             }
             Self::AppWithoutDashes => Some(APP.into()),
+            Self::InitWithoutApp | Self::InitByHand => {
+                Some("write `castoff run --init -- APP ARGS…`".into())
+            }
             Self::UrlArgument => Some("set CASTOFF_DATABASE_URL or DATABASE_URL instead".into()),
             Self::MissingValue { .. } | Self::UnexpectedValue { .. } | Self::NotUtf8 => None,
         }
@@ -133,6 +140,12 @@ impl fmt::Display for UsageError {
             Self::AppWithoutDashes => {
                 f.write_str("`castoff run` takes the application behind --, and -- is missing")
             }
+            Self::InitWithoutApp => {
+                f.write_str("--init has no application to stay for: it goes with `castoff run`")
+            }
+            Self::InitByHand => f.write_str(
+                "--as-init is not a flag: with it castoff starts itself, to stay as an init",
+            ),
             Self::UrlArgument => f.write_str(
                 "a database URL is not an argument, because every process of a machine can read \
                  the command lines of the others",

@@ -63,6 +63,7 @@ fn write_general(text: &mut String) -> fmt::Result {
 
 fn write_flag(text: &mut String, variable: &Variable) -> fmt::Result {
     let flag = format!("--{} {}", variable.flag(), variable.placeholder);
+    let flag = flag.trim_end();
     write!(text, "  {flag:<24} {}", variable.summary)?;
     match variable.default {
         Some(default) => writeln!(text, " [{default}]"),

@@ -78,15 +78,38 @@ fn every_setting_that_is_no_secret_is_a_flag_of_every_command() {
             [format!("current --{}=-1", variable.flag()), format!("--{} -1 run", variable.flag())]
         {
             let invocation = parsed(&form);
+            let flag = format!("--{}", variable.flag());
             if variable.is_secret() {
-                let flag = format!("--{}", variable.flag());
                 let name = variable.name;
                 assert_eq!(invocation, Err(UsageError::SecretFlag { flag, variable: name }));
+            } else if variable.is_switch() {
+                if form.contains('=') {
+                    assert_eq!(invocation, Err(UsageError::UnexpectedValue { flag }));
+                }
             } else {
                 assert_eq!(invocation.unwrap().flags, [(variable.name, "-1".to_owned())], "{form}");
             }
         }
     }
+}
+
+#[test]
+fn a_switch_is_on_without_a_value() {
+    for line in ["run --init -- app", "--init run -- app", "--init --log debug run -- app"] {
+        let invocation = parsed(line).unwrap();
+        assert_eq!(invocation.command, Command::Run { app: app(&["app"]) }, "{line}");
+        assert!(invocation.flags.contains(&("CASTOFF_INIT", "on".to_owned())), "{line}");
+    }
+    // Behind the dashes it is the application's.
+    assert_eq!(parsed("run -- app --init").unwrap().flags, []);
+}
+
+#[test]
+fn an_init_without_an_application_is_refused() {
+    for line in ["run --init", "run --init --", "--init upgrade", "current --init"] {
+        assert_eq!(parsed(line), Err(UsageError::InitWithoutApp), "{line}");
+    }
+    assert_eq!(command("run --init --help"), Command::Help(Some("run")));
 }
 
 #[test]
@@ -115,6 +138,9 @@ fn a_wrong_line_says_what_is_wrong_and_what_to_write() {
         ("run --schema", "--schema has no value", ""),
         ("run --schema=", "--schema has no value", ""),
         ("run --json=yes", "--json has a value", ""),
+        ("run --init=yes -- app", "--init has a value", ""),
+        ("run --init app", "-- is missing", "castoff run -- APP"),
+        ("run --init --", "no application to stay for", "castoff run --init -- APP"),
         ("downgrade", "`castoff downgrade` needs a TARGET", "castoff help downgrade"),
         ("show", "needs a REVISION", "castoff help show"),
         ("bundle --output x", "needs a --migrations DIR", "castoff help bundle"),
@@ -195,7 +221,8 @@ fn the_help_is_one_screen_and_names_everything() {
         assert!(own.lines().count() <= 8 && own.lines().all(|l| l.chars().count() <= 80), "{own}");
     }
     for variable in VARIABLES.iter().filter(|variable| !variable.is_secret()) {
-        assert!(text.contains(&format!("--{} {}", variable.flag(), variable.placeholder)));
+        let flag = format!("--{} {}", variable.flag(), variable.placeholder);
+        assert!(text.contains(&format!("  {} ", flag.trim_end())), "{flag}");
     }
     assert_eq!(help(Some("nothing")), text);
 }

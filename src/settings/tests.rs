@@ -68,6 +68,7 @@ fn without_an_environment_everything_has_its_default() {
     assert_eq!(settings.ahead, Ahead::Start);
     assert_eq!(settings.baseline, None);
     assert_eq!(settings.mode, Mode::Run);
+    assert!(!settings.init);
     assert_eq!(settings.log_format, LogFormat::Auto);
     assert_eq!(settings.log, Level::Info);
     assert_eq!(settings.application, None);
@@ -186,6 +187,7 @@ fn a_wrong_value_names_its_variable_or_flag() {
         ("CASTOFF_CONNECT_TIMEOUT", "0", "should be a time above 0"),
         ("CASTOFF_LOCK_TIMEOUT", "0", "blocks every reader behind it"),
         ("CASTOFF_AHEAD", "Start", "should be start or refuse"),
+        ("CASTOFF_INIT", "enabled", "should be 1 or 0, true or false, yes or no, on or off"),
         ("CASTOFF_MODE", "upgrad", "should be run, upgrade, check, wait or skip"),
         ("CASTOFF_LOG", "verbose", "should be error, warn, info, debug or trace"),
         ("CASTOFF_LOG_FORMAT", "xml", "should be auto, text or json"),

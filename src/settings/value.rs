@@ -73,6 +73,14 @@ pub(super) fn mode(text: &str) -> Result<Mode, Expected> {
     }
 }
 
+pub(super) fn switch(text: &str) -> Result<bool, Expected> {
+    match text {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("1 or 0, true or false, yes or no, on or off"),
+    }
+}
+
 pub(super) fn log_format(text: &str) -> Result<LogFormat, Expected> {
     match text {
         "auto" => Ok(LogFormat::Auto),
@@ -162,6 +170,25 @@ mod tests {
             ("infinity", None),
         ] {
             assert_eq!(duration(text).ok(), milliseconds.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_in_four_ways() {
+        for (text, value) in [
+            ("1", Ok(true)),
+            ("true", Ok(true)),
+            ("yes", Ok(true)),
+            ("on", Ok(true)),
+            ("0", Ok(false)),
+            ("false", Ok(false)),
+            ("no", Ok(false)),
+            ("off", Ok(false)),
+        ] {
+            assert_eq!(switch(text), value, "{text}");
+        }
+        for text in ["", "2", "ON", "True", "y", "enabled", " 1"] {
+            assert!(switch(text).is_err(), "{text}");
         }
     }
 

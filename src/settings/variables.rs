@@ -8,7 +8,8 @@ use crate::revision::nearest;
 pub(crate) struct Variable {
     /// `CASTOFF_…`.
     pub(crate) name: &'static str,
-    /// What its value is, for the help; empty for a secret, which is no flag.
+    /// What its value is, for the help; empty for a secret, which is no flag, and for a switch,
+    /// whose flag has no value.
     pub(crate) placeholder: &'static str,
     /// What holds without it.
     pub(crate) default: Option<&'static str>,
@@ -29,12 +30,13 @@ const fn variable(
 ///
 /// None may begin with `CASTOFF_PORT`, `CASTOFF_HOST` or `CASTOFF_SERVICE`: Kubernetes sets those
 /// for a service that is called castoff.
-pub(crate) static VARIABLES: [Variable; 17] = [
+pub(crate) static VARIABLES: [Variable; 18] = [
     variable("CASTOFF_DATABASE_URL", "", None, "the database, as the role that owns the schema"),
     variable("CASTOFF_DATABASE_URL_FILE", "", None, "a file that holds it"),
     variable("CASTOFF_MIGRATIONS_DIR", "DIR", None, "migrations, instead of the built-in ones"),
     variable("CASTOFF_SCHEMA", "NAME", Some("castoff"), "the schema of the ledger"),
     variable("CASTOFF_MODE", "MODE", Some("run"), "run, upgrade, check, wait or skip"),
+    variable(INIT, "", Some("off"), "stay as the parent of APP: an init, as tini is"),
     variable("CASTOFF_AHEAD", "start|refuse", Some("start"), "when the database is newer"),
     variable("CASTOFF_BASELINE", "REV", None, "stamp an unversioned database with this"),
     variable("CASTOFF_WAIT_TIMEOUT", "TIME", Some("60s"), "wait so long for the database"),
@@ -53,6 +55,9 @@ pub(crate) static VARIABLES: [Variable; 17] = [
         "gets the reason of a failure",
     ),
 ];
+
+/// The variable whose flag asks for an init.
+pub(crate) const INIT: &str = "CASTOFF_INIT";
 
 /// Variables of castoff's that other programs of the image must not see.
 pub(super) static SECRET_VARIABLES: [&str; 2] =
@@ -78,7 +83,12 @@ const UNREAD: [&str; 10] = [
 impl Variable {
     /// Whether its value may be shown to nobody, and so can't be a flag.
     pub(crate) fn is_secret(&self) -> bool {
-        self.placeholder.is_empty()
+        SECRET_VARIABLES.contains(&self.name)
+    }
+
+    /// Whether its flag has no value and turns it on.
+    pub(crate) fn is_switch(&self) -> bool {
+        self.placeholder.is_empty() && !self.is_secret()
     }
 
     /// The flag that sets it, without the dashes: `wait-timeout` for `CASTOFF_WAIT_TIMEOUT`.

@@ -55,4 +55,5 @@ mod purity; // the core imports only the core
 
 // Becoming the application.
 mod containers; // no user, no home, nothing that can be written, no name server
+mod init; // staying as its parent instead
 mod launching; // the same process, and nothing of ours in it

@@ -38,5 +38,5 @@ pub(crate) use eventually::{SOON, eventually};
 pub(crate) use folder::Folder;
 pub(crate) use proxy::Proxy;
 pub(crate) use run::Run;
-pub(crate) use running::Signal;
+pub(crate) use running::{Running, Signal};
 pub(crate) use session::Session;
