@@ -1,6 +1,7 @@
-# The commands of this project. Those that need PostgreSQL or a C linker install them (Debian).
+# The commands of this project. Those that need PostgreSQL or a C linker install them (Debian);
+# `make image` needs a Docker engine.
 
-.PHONY: help demo test check check-rust check-docs check-scripts check-dependencies clean
+.PHONY: help demo test check check-rust check-docs check-scripts check-dependencies image clean
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 22
@@ -27,6 +28,9 @@ check-scripts: ## checks the shell scripts
 
 check-dependencies: ## checks licences, sources, duplicates and advisories
 	scripts/cargo-deny
+
+image: ## builds the image castoff by docker/Dockerfile
+	scripts/image
 
 clean: ## removes what was built
 	cargo clean
