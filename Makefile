@@ -1,7 +1,7 @@
 # The commands of this project. Those that need PostgreSQL or a C linker install them (Debian);
 # `make image` needs a Docker engine.
 
-.PHONY: help demo test check check-rust check-docs check-scripts check-dependencies image clean
+.PHONY: help demo test check check-rust check-docs check-scripts check-dependencies image release clean
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 22
@@ -31,6 +31,9 @@ check-dependencies: ## checks licences, sources, duplicates and advisories
 
 image: ## builds the image castoff by docker/Dockerfile
 	scripts/image
+
+release: ## builds the static binary, its checksum and its SBOM in dist/
+	scripts/release
 
 clean: ## removes what was built
 	cargo clean
