@@ -2,6 +2,7 @@
 # `make image` needs a Docker engine.
 
 .PHONY: help demo test check check-rust check-docs check-scripts check-dependencies image release clean
+.PHONY: help demo test check check-rust check-docs check-scripts check-dependencies check-kubernetes image clean
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 22
@@ -14,7 +15,7 @@ test: ## runs every test, each against a real PostgreSQL
 	PG_BIN=$$(scripts/postgres-server) && export PG_BIN && \
 		cargo test --all-targets && cargo test --doc
 
-check: check-rust check-docs check-scripts check-dependencies ## checks all that is not a test
+check: check-rust check-docs check-scripts check-dependencies check-kubernetes ## checks all that is not a test
 
 check-rust: ## checks formatting and lints
 	cargo fmt --check
@@ -28,6 +29,9 @@ check-scripts: ## checks the shell scripts
 
 check-dependencies: ## checks licences, sources, duplicates and advisories
 	scripts/cargo-deny
+
+check-kubernetes: ## checks the Kubernetes manifests
+	scripts/kubernetes
 
 image: ## builds the image castoff by docker/Dockerfile
 	scripts/image
