@@ -25,7 +25,7 @@ check-docs: ## checks the documentation's links
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
 
 check-scripts: ## checks the shell scripts
-	shellcheck -x .ci/run $$(find scripts -type f ! -name "*.sql")
+	shellcheck -x .ci/run tests/kubernetes/run $$(find scripts -type f ! -name "*.sql")
 
 check-dependencies: ## checks licences, sources, duplicates and advisories
 	scripts/cargo-deny
