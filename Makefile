@@ -16,10 +16,16 @@ test: ## runs every test, each against a real PostgreSQL
 		cargo test --all-targets && cargo test --doc
 
 check: check-rust check-docs check-scripts check-dependencies check-kubernetes ## checks all that is not a test
+.PHONY: smoke
+smoke: ## tries the images and all that docker/ ships, on a Docker engine
+	scripts/smoke
+
+check: check-rust check-docs check-scripts check-dependencies ## checks all that is not a test
 
 check-rust: ## checks formatting and lints
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --test smoke --test smoke-application -- -D warnings
 
 check-docs: ## checks the documentation's links
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
