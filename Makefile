@@ -1,8 +1,8 @@
 # The commands of this project. Those that need PostgreSQL or a C linker install them (Debian);
 # `make image` needs a Docker engine.
 
-.PHONY: help demo test check check-rust check-docs check-scripts check-dependencies image release clean
-.PHONY: help demo test check check-rust check-docs check-scripts check-dependencies check-kubernetes image clean
+.PHONY: help demo test smoke check check-rust check-docs check-scripts check-dependencies \
+	check-kubernetes image release clean
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 22
@@ -15,12 +15,10 @@ test: ## runs every test, each against a real PostgreSQL
 	PG_BIN=$$(scripts/postgres-server) && export PG_BIN && \
 		cargo test --all-targets && cargo test --doc
 
-check: check-rust check-docs check-scripts check-dependencies check-kubernetes ## checks all that is not a test
-.PHONY: smoke
 smoke: ## tries the images and all that docker/ ships, on a Docker engine
 	scripts/smoke
 
-check: check-rust check-docs check-scripts check-dependencies ## checks all that is not a test
+check: check-rust check-docs check-scripts check-dependencies check-kubernetes ## checks all that is not a test
 
 check-rust: ## checks formatting and lints
 	cargo fmt --check
