@@ -48,6 +48,20 @@ fn a_start_at_head_writes_nothing() {
 }
 
 #[test]
+fn who_waits_for_the_head_is_refused_what_a_start_is_refused() {
+    let db = Database::empty();
+    let breaking = "-- drop the old price\n-- Revises: a\n-- Breaking: yes\nDROP TABLE a;";
+    image(&db, ["a"]).files([("b_drop.up.sql", breaking)]).run().assert_code(0);
+    let old = image(&db, ["a"]);
+    let by_mode = old.clone().env("CASTOFF_MODE", "wait").run();
+    by_mode.assert_code(76).assert_stderr("`Breaking: yes`");
+    assert_eq!(by_mode.stdout, "");
+    old.clone().args(["wait", "head"]).run().assert_code(76).assert_stderr("`Breaking: yes`");
+    // Who names the revision has said all that it wants.
+    old.args(["wait", "a"]).run().assert_code(0);
+}
+
+#[test]
 fn an_older_image_starts_with_a_warning() {
     let db = Database::empty();
     image(&db, ["a", "b: a", "c: b"]).run().assert_code(0);
