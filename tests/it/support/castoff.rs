@@ -1,7 +1,7 @@
 //! A run of castoff that reads like a sentence.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::database::Database;
+use super::eventually::{SOON, eventually};
 use super::folder::Folder;
 use super::programs;
 use super::proxy::Proxy;
@@ -155,8 +156,13 @@ impl Castoff {
         let mut command = self.command();
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        // A program that this test has written is open for writing as long as a process that another
+        // test has just forked has not executed its own.
+        let spawned = eventually(SOON, || match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => None,
+            other => Some(other),
+        });
+        let mut child = spawned.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.stdin.clone()) {
             // It may end without having read all of it.
             drop(thread::spawn(move || drop(pipe.write_all(&text))));
