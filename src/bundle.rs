@@ -180,6 +180,13 @@ pub(crate) fn bundle(folder: &Path, output: &Path) -> Result<Bundled, Error> {
     if output.is_dir() {
         return Err(BundleError::OutputIsAFolder { path: output.to_owned() }.into());
     }
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new(".")).canonicalize();
+    if let (Ok(parent), Ok(folder)) = (parent, folder.canonicalize())
+        && parent.starts_with(&folder)
+    {
+        return Err(BundleError::OutputAmongMigrations { path: output.to_owned() }.into());
+    }
     let files = migrations::read(folder)?;
     let graph = folder::read(
         files.iter().map(|(name, bytes)| (name.clone(), bytes)),
@@ -241,6 +248,12 @@ pub(crate) fn install(path: &Path) -> Result<Installed, BundleError> {
 
 /// Makes an executable file, all of it or nothing: what is there may be running, this program even.
 fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<u64, BundleError> {
+    // What a link names is replaced, and not the link.
+    let target = path.canonicalize();
+    let path = target.as_deref().unwrap_or(path);
+    if path.exists() && !path.is_file() {
+        return Err(BundleError::OutputIsNoFile { path: path.to_owned() });
+    }
     let unwritable = |source| BundleError::Unwritable { path: path.to_owned(), source };
     let random = RandomState::new().build_hasher().finish();
     let draft = path.with_file_name(format!(".castoff-{random:016x}"));
@@ -297,6 +310,16 @@ pub enum BundleError {
         /// The folder.
         path: PathBuf,
     },
+    /// The file to write would be one of the migrations' folder.
+    OutputAmongMigrations {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A device, or something else that is no file, stands where the file shall be.
+    OutputIsNoFile {
+        /// It.
+        path: PathBuf,
+    },
     /// The file cannot be written.
     Unwritable {
         /// The file.
@@ -312,7 +335,10 @@ impl BundleError {
     /// 64 for the wrong argument, 65 for wrong migrations, 70 for what the system refuses.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::AlreadyBundled { .. } | Self::OutputIsAFolder { .. } => 64,
+            Self::AlreadyBundled { .. }
+            | Self::OutputIsAFolder { .. }
+            | Self::OutputAmongMigrations { .. }
+            | Self::OutputIsNoFile { .. } => 64,
             Self::Damaged | Self::NoMigrations { .. } => 65,
             Self::Unreadable(_) | Self::Unwritable { .. } | Self::NoSlot => 70,
         }
@@ -327,10 +353,15 @@ impl BundleError {
             }
             Self::AlreadyBundled { .. } => "bundle with the plain castoff, which has no bundle yet",
             Self::NoMigrations { .. } => "look at what the image build copied there",
-            Self::OutputIsAFolder { .. } => "--output is the file to write",
+            Self::OutputIsAFolder { .. } | Self::OutputAmongMigrations { .. } => {
+                "--output is the file to write, outside of the migrations' folder"
+            }
+            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "in a Dockerfile, bundle before `USER`, or as `USER 0`"
+            }
             Self::NoSlot => "was it packed? Bundle with castoff as it was built",
             Self::Unreadable(_) => "castoff reads itself by /proc/self/exe: mount /proc",
-            Self::Unwritable { .. } => return None,
+            Self::OutputIsNoFile { .. } | Self::Unwritable { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -347,6 +378,10 @@ impl fmt::Display for BundleError {
             Self::NoMigrations { folder } => {
                 write!(f, "there is no migration in {}", folder.display())
             }
+            Self::OutputAmongMigrations { path } => {
+                write!(f, "{} is in the folder of the migrations", path.display())
+            }
+            Self::OutputIsNoFile { path } => write!(f, "{} is no regular file", path.display()),
             Self::OutputIsAFolder { path } => write!(f, "{} is a folder", path.display()),
             Self::Unwritable { path, .. } => write!(f, "cannot write {}", path.display()),
             Self::NoSlot => f.write_str("this castoff's program has no place for migrations"),
@@ -362,6 +397,8 @@ impl StdError for BundleError {
             | Self::AlreadyBundled { .. }
             | Self::NoMigrations { .. }
             | Self::OutputIsAFolder { .. }
+            | Self::OutputAmongMigrations { .. }
+            | Self::OutputIsNoFile { .. }
             | Self::NoSlot => None,
         }
     }

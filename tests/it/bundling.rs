@@ -140,6 +140,35 @@ fn an_output_that_cannot_be_written_is_named_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn a_device_a_pipe_and_a_migration_are_not_replaced_and_a_link_stays_one() {
+    let (shelf, folder) = (Shelf::new(), Folder::new());
+    folder.line(1);
+    let pipe = shelf.place("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // A link to a device: were it replaced, it would be the link, and not the machine's own.
+    let null = shelf.place("null");
+    std::os::unix::fs::symlink("/dev/fd/0", &null).unwrap();
+    for place in [&pipe, &null] {
+        bundle(folder.path(), place).assert_code(64).assert_stderr("is no regular file");
+        let install = castoff().args(["install", place.to_str().unwrap()]).run();
+        install.assert_code(64).assert_stderr("is no regular file");
+    }
+    let migration = folder.path().join("0001_create.up.sql");
+    let before = fs::read(&migration).unwrap();
+    bundle(folder.path(), &migration)
+        .assert_code(64)
+        .assert_stderr("in the folder of the migrations");
+    assert_eq!(fs::read(&migration).unwrap(), before);
+
+    let (link, target) = (shelf.place("link"), shelf.place("target"));
+    fs::write(&target, "what was there").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    bundle(folder.path(), &link).assert_code(0);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    castoff().program(&target).args(["heads"]).run().assert_code(0).assert_stdout("0001 (head)");
+}
+
+#[test]
 fn a_pipe_in_a_folder_is_an_error_and_not_waited_for() {
     let (shelf, folder) = (Shelf::new(), Folder::new());
     let made = std::process::Command::new("mkfifo").arg(folder.path().join("1_a.sql")).status();
