@@ -22,6 +22,7 @@ mod waiting; // names, servers, passwords
 
 // Becoming the application.
 mod becoming; // PID 1, and nothing of ours in it
+mod init; // castoff stays PID 1
 
 mod bundling; // bundle and install
 
