@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
 
-use crate::support::{Castoff, Database, Folder, SENTINEL, Signal};
+use crate::support::{Castoff, Database, Folder, SENTINEL, SOON, Signal};
 
 /// A start of an image with one revision.
 fn image(db: &Database) -> Castoff {
@@ -132,7 +131,7 @@ fn codes_above_128_are_signals() {
         let waiting = castoff.spawn();
         waiting.wait_for_line("Waiting for never");
         waiting.signal(signal);
-        waiting.wait(Duration::from_secs(2)).assert_code(code);
+        waiting.wait(SOON).assert_code(code);
     }
 }
 
