@@ -21,7 +21,7 @@
 //!
 //! # The parts
 //!
-//! A functional core ([`revision`], [`plan`]) without I/O, clock or environment is inside an
+//! A functional core ([`revision`], [`plan`], [`schema`]) without I/O, clock or environment is inside an
 //! imperative shell. [`Migrator`] is the shell as a library; the commands are thin over it.
 
 // The edges.
@@ -40,6 +40,7 @@ mod migrator;
 // The core.
 pub mod plan;
 pub mod revision;
+pub mod schema;
 
 // The shell.
 mod bundle;

@@ -1,0 +1,306 @@
+//! Which revision an unversioned schema is, by proof.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Difference, Identity, Kind, Line, Lock, Schema};
+use crate::revision::{Graph, Revision, RevisionId};
+
+/// What a schema turns out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recognition {
+    /// The schema of this revision and of no other; or of a baseline and of revisions that, like it,
+    /// changed only data.
+    Exactly {
+        /// The revision.
+        revision: RevisionId,
+        /// What is there besides, of which no revision ever speaks.
+        unmanaged: Vec<Line>,
+    },
+    /// The schema of several revisions, which tell themselves apart by data alone.
+    Ambiguous {
+        /// The revisions, parents first.
+        candidates: Vec<RevisionId>,
+    },
+    /// The schema of no revision.
+    Unknown {
+        /// The revision that it differs from least.
+        nearest: RevisionId,
+        /// How it differs from that.
+        difference: Difference,
+    },
+    /// Nothing that any revision speaks of is there.
+    Foreign,
+}
+
+/// Compares a schema with that of every revision.
+///
+/// What no revision ever speaks of does not count, unless it is a part of a table that the revision
+/// has: a column, constraint, trigger, rule, policy or unique index more is another table. An index
+/// that forbids nothing is somebody's tuning.
+pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
+    let managed = lock.managed();
+    let (ours, rest): (Vec<&Line>, Vec<&Line>) = found
+        .lines()
+        .filter(|line| line.identity.kind != Kind::Body || managed.contains(&line.identity))
+        .partition(|line| managed.contains(&line.identity));
+    if ours.is_empty() {
+        return Recognition::Foreign;
+    }
+    let (parts, others): (Vec<&Line>, Vec<&Line>) =
+        rest.into_iter().partition(|line| changes_its_table(line));
+    let ours: BTreeMap<_, _> = ours.into_iter().map(|line| (&line.identity, line)).collect();
+
+    let mut walk = Walk::default();
+    let mut best: Option<(usize, &RevisionId)> = None;
+    let mut candidates: Vec<&Revision> = Vec::new();
+    for revision in graph.revisions() {
+        walk.to(lock, graph, revision.id());
+        let distance = walk.distance(&ours, &parts);
+        if distance == 0 {
+            candidates.push(revision);
+        }
+        // The latest of equals: who walked further is nearer to the head.
+        if best.is_none_or(|(least, _)| distance <= least) {
+            best = Some((distance, revision.id()));
+        }
+    }
+
+    let mut baselines = candidates.iter().filter(|revision| revision.baseline().is_some());
+    let chosen = match (candidates.as_slice(), baselines.next(), baselines.next()) {
+        ([only], _, _) => Some(only.id()),
+        (_, Some(baseline), None) => Some(baseline.id()),
+        (_, _, _) => None,
+    };
+    if let Some(revision) = chosen {
+        let expected = lock.schema(graph, std::slice::from_ref(revision));
+        let unmanaged =
+            others.into_iter().chain(parts).filter(|line| expected.get(&line.identity).is_none());
+        return Recognition::Exactly {
+            revision: revision.clone(),
+            unmanaged: unmanaged.cloned().collect(),
+        };
+    }
+    if !candidates.is_empty() {
+        let candidates = candidates.into_iter().map(|revision| revision.id().clone()).collect();
+        return Recognition::Ambiguous { candidates };
+    }
+    let Some((_, nearest)) = best else { return Recognition::Foreign };
+    let expected = lock.schema(graph, std::slice::from_ref(nearest));
+    let counted = ours.values().chain(&parts).filter(|line| {
+        managed.contains(&line.identity) || is_part_of(line, |table| has_table(&expected, table))
+    });
+    let counted: Schema = counted.map(|line| (*line).clone()).collect();
+    let difference = Difference::between(&expected, &counted);
+    Recognition::Unknown { nearest: nearest.clone(), difference }
+}
+
+/// Whether a line, if nobody manages it, makes the table that it belongs to another one.
+fn changes_its_table(line: &Line) -> bool {
+    line.identity.kind.is_part()
+        || line.identity.kind == Kind::Index && line.definition.starts_with("CREATE UNIQUE ")
+}
+
+fn is_part_of(line: &Line, is_there: impl Fn(&str) -> bool) -> bool {
+    line.table().is_some_and(is_there)
+}
+
+/// The kinds that have parts.
+const WHOLES: [Kind; 5] =
+    [Kind::Table, Kind::View, Kind::MaterializedView, Kind::Type, Kind::Domain];
+
+fn has_table(schema: &Schema, name: &str) -> bool {
+    WHOLES.into_iter().any(|kind| schema.get(&Identity { kind, name: name.to_owned() }).is_some())
+}
+
+/// The schema of one revision after the other; on a line, each costs what it changes.
+#[derive(Default)]
+struct Walk<'a> {
+    applied: BTreeSet<RevisionId>,
+    schema: BTreeMap<&'a Identity, &'a Line>,
+}
+
+impl<'a> Walk<'a> {
+    fn to(&mut self, lock: &'a Lock, graph: &Graph, revision: &RevisionId) {
+        let wanted = graph.lineage().ancestors([revision]);
+        if !self.applied.is_subset(&wanted) {
+            *self = Self::default();
+        }
+        for entry in lock.entries() {
+            if wanted.contains(&entry.revision) && !self.applied.contains(&entry.revision) {
+                for line in &entry.removes {
+                    self.schema.remove(&line.identity);
+                }
+                self.schema.extend(entry.adds.iter().map(|line| (&line.identity, line)));
+            }
+        }
+        self.applied = wanted;
+    }
+
+    /// How many managed lines, and unmanaged parts of managed tables, are otherwise.
+    fn distance(&self, ours: &BTreeMap<&Identity, &Line>, parts: &[&Line]) -> usize {
+        let counts = |identity: &&Identity| identity.kind != Kind::Body;
+        let missing =
+            self.schema.keys().filter(|id| !ours.contains_key(*id)).filter(|id| counts(id));
+        let extra = ours.keys().filter(|id| !self.schema.contains_key(*id)).filter(|id| counts(id));
+        let different = self.schema.iter().filter(|(identity, line)| {
+            ours.get(*identity).is_some_and(|found| !line.agrees(found))
+        });
+        let is_there = |table: &str| {
+            WHOLES
+                .into_iter()
+                .any(|kind| self.schema.contains_key(&Identity { kind, name: table.to_owned() }))
+        };
+        let parts = parts.iter().filter(|line| is_part_of(line, is_there));
+        missing.count() + extra.count() + different.count() + parts.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revision::folder;
+
+    fn graph(files: &[(&str, &str)]) -> Graph {
+        folder::read(files.iter().map(|(name, text)| ((*name).to_owned(), text)), "m").unwrap()
+    }
+
+    fn lines(text: &str) -> Vec<Line> {
+        text.lines().map(|line| line.trim().parse().unwrap()).collect()
+    }
+
+    fn schema(text: &str) -> Schema {
+        lines(text).into_iter().collect()
+    }
+
+    /// A lock whose revisions do these things: `+` and `-` lines by id.
+    fn lock(graph: &Graph, effects: &[(&str, &str)]) -> Lock {
+        let entries = graph.revisions().iter().map(|revision| {
+            let effect = effects.iter().find(|(id, _)| *id == revision.id().as_str());
+            let effect = effect.map_or("", |(_, effect)| effect);
+            let of = |sign: &str| {
+                effect
+                    .lines()
+                    .filter_map(|line| line.trim().strip_prefix(sign))
+                    .map(|line| line.trim().parse().unwrap())
+                    .collect()
+            };
+            crate::schema::Entry {
+                revision: revision.id().clone(),
+                checksum: revision.checksum(),
+                baseline: None,
+                removes: of("-"),
+                adds: of("+"),
+            }
+        });
+        Lock::new(crate::schema::Optional::default(), entries.collect())
+    }
+
+    fn id(id: &str) -> RevisionId {
+        RevisionId::new(id).unwrap()
+    }
+
+    const A: (&str, &str) = ("1", "+ table public.a\n+ column public.a.x integer");
+    const B: (&str, &str) =
+        ("2", "- column public.a.x integer\n+ column public.a.x text\n+ table public.b");
+
+    #[test]
+    fn each_revision_is_recognised_by_its_schema() {
+        let graph = graph(&[("1.sql", "1"), ("2.sql", "2")]);
+        let lock = lock(&graph, &[A, B]);
+        for (text, revision) in [
+            ("table public.a\ncolumn public.a.x integer", "1"),
+            ("table public.a\ncolumn public.a.x text\ntable public.b", "2"),
+        ] {
+            let expected = Recognition::Exactly { revision: id(revision), unmanaged: Vec::new() };
+            assert_eq!(recognise(&lock, &graph, &schema(text)), expected);
+        }
+    }
+
+    #[test]
+    fn what_no_revision_speaks_of_is_reported_unless_it_changes_a_table_of_ours() {
+        let graph = graph(&[("1.sql", "1"), ("2.sql", "2")]);
+        let lock = lock(&graph, &[A, B]);
+        let at_1 = "table public.a\ncolumn public.a.x integer\n";
+        let with = |more: &str| recognise(&lock, &graph, &schema(&format!("{at_1}{more}")));
+        for beside in [
+            "table other.t\ncolumn other.t.y integer",
+            "index public.tuning CREATE INDEX tuning ON public.a USING btree (x)",
+            "function public.f() returns integer\nbody@15 public.f() x",
+            "index other.i CREATE UNIQUE INDEX i ON other.t USING btree (y)",
+        ] {
+            let unmanaged = lines(beside).into_iter().filter(|l| l.identity.kind != Kind::Body);
+            let unmanaged: BTreeSet<_> = unmanaged.collect();
+            let Recognition::Exactly { revision, unmanaged: told } = with(beside) else {
+                panic!("{beside}: {:?}", with(beside))
+            };
+            assert_eq!(revision, id("1"));
+            assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), unmanaged);
+        }
+        for part in [
+            "column public.a.y integer not null",
+            "constraint public.a.a_check CHECK ((x > 0))",
+            "trigger public.a.t CREATE TRIGGER t",
+            "policy public.a.p for select",
+            "index public.u CREATE UNIQUE INDEX u ON public.a USING btree (x)",
+        ] {
+            let Recognition::Unknown { nearest, difference } = with(part) else {
+                panic!("{part}: {:?}", with(part))
+            };
+            assert_eq!(nearest, id("1"));
+            assert_eq!(difference.to_string(), format!("+ {part}\n"));
+        }
+    }
+
+    #[test]
+    fn no_match_tells_the_difference_to_the_nearest() {
+        let graph = graph(&[("1.sql", "1"), ("2.sql", "2")]);
+        let lock = lock(&graph, &[A, B]);
+        let found = schema("table public.a\ncolumn public.a.x bytea\ntable public.b");
+        let Recognition::Unknown { nearest, difference } = recognise(&lock, &graph, &found) else {
+            panic!("{:?}", recognise(&lock, &graph, &found))
+        };
+        assert_eq!(nearest, id("2"));
+        assert_eq!(difference.to_string(), "- column public.a.x text\n+ column public.a.x bytea\n");
+        let foreign = schema("table other.t");
+        assert_eq!(recognise(&lock, &graph, &foreign), Recognition::Foreign);
+    }
+
+    #[test]
+    fn revisions_that_change_only_data_are_ambiguous_unless_one_is_a_baseline() {
+        let files = [("1.sql", "1"), ("2.sql", "2"), ("3.sql", "3"), ("3.baseline.sql", "b")];
+        let found = schema("table public.a\ncolumn public.a.x integer");
+        let plain = graph(&files[..3]);
+        let candidates = vec![id("1"), id("2"), id("3")];
+        assert_eq!(
+            recognise(&lock(&plain, &[A]), &plain, &found),
+            Recognition::Ambiguous { candidates }
+        );
+        let based = graph(&files);
+        assert_eq!(
+            recognise(&lock(&based, &[A]), &based, &found),
+            Recognition::Exactly { revision: id("3"), unmanaged: Vec::new() }
+        );
+    }
+
+    #[test]
+    fn on_branches_each_revision_has_its_own_ancestors_alone() {
+        let graph = graph(&[
+            ("1.sql", "1"),
+            ("2.sql", "-- Revises: 1\n2"),
+            ("3.sql", "-- Revises: 1\n3"),
+            ("4.sql", "-- Revises: 2, 3\n4"),
+        ]);
+        let effects = [A, ("2", "+ table public.b"), ("3", "+ table public.c")];
+        let lock = lock(&graph, &effects);
+        let a = "table public.a\ncolumn public.a.x integer";
+        for (more, revision) in [
+            ("", "1"),
+            ("\ntable public.b", "2"),
+            ("\ntable public.c", "3"),
+            ("\ntable public.b\ntable public.c", "4"),
+        ] {
+            let expected = Recognition::Exactly { revision: id(revision), unmanaged: Vec::new() };
+            assert_eq!(recognise(&lock, &graph, &schema(&format!("{a}{more}"))), expected);
+        }
+    }
+}
