@@ -4,6 +4,7 @@
 //! one round trip, and every name in it is qualified: the search path is the user's.
 
 mod apply;
+mod catalogue;
 mod connection;
 mod jitter;
 mod ledger;
@@ -17,6 +18,7 @@ mod wait;
 
 pub(crate) use apply::Applier;
 pub use apply::{ApplyError, Failure, Kept, Place};
+pub(crate) use catalogue::read_schema;
 pub(crate) use connection::{Database, Session};
 pub(crate) use jitter::full_jitter;
 pub(crate) use ledger::LedgerName;

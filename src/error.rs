@@ -92,7 +92,7 @@ impl Error {
             Self::Read(error) => match error {
                 error if error.is_transient() => 75,
                 ReadError::Server(error) if error.is("42501") => 77,
-                ReadError::Server(_) | ReadError::NoAnswer(_) => 70,
+                ReadError::Server(_) | ReadError::NoAnswer(_) | ReadError::Changing => 70,
                 ReadError::NoAccess { .. } => 77,
                 ReadError::NewerLedger { .. } | ReadError::NotALedger { .. } => 76,
                 ReadError::Corrupt { .. } => 65,

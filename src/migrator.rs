@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 use crate::boot::{Intent, answered, boot};
 use crate::bundle::Bundle;
 use crate::database::{
-    Database, LedgerName, Need, Probe, Session, WaitEnd, Waiting, full_jitter, read_state,
+    Database, LedgerName, Need, Probe, Session, WaitEnd, Waiting, full_jitter, read_schema,
+    read_state,
 };
 use crate::error::Error;
 use crate::migrations::{Migrations, Source};
 use crate::plan::{self, Baseline, DatabaseState, Plan, Policy, Standing};
 use crate::revision::{Chain, Graph, Revision, RevisionId, Target};
+use crate::schema::{Optional, Schema};
 use crate::settings::{Settings, SettingsError};
 use crate::stop::Stop;
 
@@ -97,6 +99,23 @@ impl Migrator {
                 let reading = read_state(&session, &self.ledger).await?;
                 session.close().await;
                 Ok(reading.state)
+            }))
+            .await?
+    }
+
+    /// The schema of the database as lines, without the optional ones.
+    pub async fn schema(&self) -> Result<Schema, Error> {
+        self.schema_with(Optional::default()).await
+    }
+
+    /// The schema of the database as lines, with those of the optional ones that are asked for.
+    pub async fn schema_with(&self, optional: Optional) -> Result<Schema, Error> {
+        self.stop
+            .unless(answered(async {
+                let (session, _) = self.session(Need::Reading).await?;
+                let schema = read_schema(&session, &self.ledger, optional).await?;
+                session.close().await;
+                Ok(schema)
             }))
             .await?
     }

@@ -15,12 +15,12 @@ use crate::plan::{AlembicVersion, Applied, DatabaseState, Ledger, Progress, User
 use crate::revision::RevisionId;
 
 /// Schemas that managed services and extensions make in databases that are otherwise empty.
-const PROVIDER_SCHEMAS: &str = "'information_schema', 'cron', 'google_vacuum_mgmt', 'google_ml', 'rdsadmin', 'aws_commons', \
+pub(super) const PROVIDER_SCHEMAS: &str = "'information_schema', 'cron', 'google_vacuum_mgmt', 'google_ml', 'rdsadmin', 'aws_commons', \
      'aws_lambda', 'aws_s3', 'azure_sys', 'pgbouncer', 'partman', 'neon', 'neon_migration', \
      'crunchy_monitoring'";
 
 /// Roles of managed services; what they own is not the user's.
-const PROVIDER_ROLES: &str = "'rdsadmin', 'cloudsqladmin', 'cloudsqlagent', 'alloydbadmin', 'azuresu', 'azure_superuser', \
+pub(super) const PROVIDER_ROLES: &str = "'rdsadmin', 'cloudsqladmin', 'cloudsqlagent', 'alloydbadmin', 'azuresu', 'azure_superuser', \
      'supabase_admin', 'supabase_auth_admin', 'supabase_storage_admin', 'cloud_admin', \
      'neon_superuser', 'doadmin_internal', 'crunchy_superuser'";
 
@@ -83,6 +83,8 @@ pub enum ReadError {
         /// The column.
         column: &'static str,
     },
+    /// The schema is being changed, and so cannot be read.
+    Changing,
 }
 
 impl fmt::Display for ReadError {
@@ -110,6 +112,7 @@ impl fmt::Display for ReadError {
             Self::Corrupt { revision, column } => {
                 write!(f, "the ledger's row of revision {revision:?} has no valid {column}")
             }
+            Self::Changing => f.write_str("the schema was changed while it was read"),
         }
     }
 }
@@ -131,7 +134,7 @@ impl ReadError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Server(error) => error.is_connection_loss() || error.is("55P03"),
-            Self::NoAnswer(_) => true,
+            Self::NoAnswer(_) | Self::Changing => true,
             Self::NoAccess { .. }
             | Self::NewerLedger { .. }
             | Self::NotALedger { .. }
@@ -156,7 +159,7 @@ impl ReadError {
             Self::NotALedger { .. } => {
                 Some("give castoff a schema of its own with CASTOFF_SCHEMA".to_owned())
             }
-            Self::Server(_) | Self::NoAnswer(_) | Self::Corrupt { .. } => None,
+            Self::Server(_) | Self::NoAnswer(_) | Self::Corrupt { .. } | Self::Changing => None,
         }
     }
 }

@@ -124,6 +124,38 @@ impl Kind {
         }
     }
 
+    /// How many names an identity has: a comment has its object's kind as well, a privilege also a
+    /// role.
+    pub(super) fn names(self) -> usize {
+        match self {
+            Self::Comment | Self::Owner => 2,
+            Self::Grant => 3,
+            Self::Schema
+            | Self::Extension
+            | Self::Object
+            | Self::Type
+            | Self::Attribute
+            | Self::Domain
+            | Self::Sequence
+            | Self::Table
+            | Self::View
+            | Self::MaterializedView
+            | Self::Column
+            | Self::Constraint
+            | Self::Index
+            | Self::Statistics
+            | Self::Function
+            | Self::Procedure
+            | Self::Aggregate
+            | Self::Trigger
+            | Self::Rule
+            | Self::Policy
+            | Self::Body
+            | Self::EventTrigger
+            | Self::Publication => 1,
+        }
+    }
+
     /// Whether the identity is that of a table and the name of a part of it.
     pub(super) fn is_part(self) -> bool {
         match self {

@@ -11,7 +11,9 @@ use super::Kind;
 ///
 /// Names stand as they are if they are lower-case words and in double quotes otherwise, whatever the
 /// server's list of reserved words is. Parts are named behind their table (`public.users.email`),
-/// functions with their argument types (`public.f(integer, text)`).
+/// functions with their argument types (`public.f(integer, text)`). A comment, an owner and a
+/// privilege have the identity of what they are of (`table public.users`), a privilege also the role
+/// (`table public.users app`); an object has its kind in its name (`cast((text AS integer))`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// What it is.
@@ -69,9 +71,15 @@ impl Line {
         if self.identity.kind != Kind::Index {
             return self.identity.table();
         }
-        let (_, rest) = self.definition.split_once(" ON ")?;
+        // Its own name, which may hold anything, stands before the word.
+        let mut quoted = false;
+        let on = self.definition.char_indices().find(|(at, c)| {
+            quoted ^= *c == '"';
+            !quoted && self.definition[*at..].starts_with(" ON ")
+        });
+        let (_, rest) = self.definition.split_at(on?.0 + " ON ".len());
         let rest = rest.strip_prefix("ONLY ").unwrap_or(rest);
-        rest.split_once(" USING ").map(|(table, _)| table)
+        rest.get(..name_length(rest))
     }
 
     /// Whether it says the same as another; what different majors say of a body is no contradiction.
@@ -141,7 +149,7 @@ impl FromStr for Line {
             None => (kind, None),
         };
         let kind: Kind = kind.parse().map_err(|()| invalid())?;
-        let (name, definition) = rest.split_at(name_length(rest));
+        let (name, definition) = rest.split_at(names_length(rest, kind.names()));
         if name.is_empty() || major.is_some() != (kind == Kind::Body) {
             return Err(invalid());
         }
@@ -149,6 +157,14 @@ impl FromStr for Line {
         let identity = Identity { kind, name: several_lines(name) };
         Ok(Self { identity, definition: several_lines(definition), major })
     }
+}
+
+/// How long so many names are, with the spaces between them.
+fn names_length(text: &str, names: usize) -> usize {
+    (1..names).fold(name_length(text), |length, _| {
+        let more = text.get(length + 1..).unwrap_or_default();
+        (length + 1 + name_length(more)).min(text.len())
+    })
 }
 
 /// A name ends at the first space that is in neither quotes nor parentheses.
@@ -230,6 +246,12 @@ mod tests {
             "function public.f(integer, \"my type\") returns text language sql AS \\n SELECT '\\\\n'\\n",
             "body@17 public.v  SELECT 1\\n   FROM x;",
             "body@15 public.f(a integer) BEGIN ATOMIC",
+            "object operator(public.=(integer, \"my type\"))",
+            "object transform(for \"my type\" language sql)",
+            "comment column public.\"my table\".a of this and that",
+            "comment object operator_class(public.o USING btree) a class",
+            "owner table public.\"my table\" \"some one\"",
+            "grant function public.f(integer, text) \"some one\" execute",
         ] {
             let line: Line = text.parse().unwrap();
             assert_eq!(line.to_string(), text);
@@ -243,6 +265,13 @@ mod tests {
         let line: Line =
             "index public.i CREATE INDEX i ON ONLY public.\"t u\" USING btree (a)".parse().unwrap();
         assert_eq!(line.table(), Some("public.\"t u\""));
+        let evil =
+            "index public.\" ON \" CREATE INDEX \" ON \" ON public.\" USING \" USING btree (a)";
+        let line: Line = evil.parse().unwrap();
+        assert_eq!(line.table(), Some("public.\" USING \""));
+        let line: Line = "grant table public.t app all".parse().unwrap();
+        assert_eq!(line.identity.name, "table public.t app");
+        assert_eq!(line.definition, "all");
     }
 
     #[test]

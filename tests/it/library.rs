@@ -80,6 +80,8 @@ async fn a_migrator_reads_plans_upgrades_downgrades_and_stamps() {
     migrator.upgrade(&Target::head()).await.unwrap();
     assert_eq!(migrator.check().await.unwrap().standing(), &Standing::AtHead);
     assert!(migrator.upgrade(&Target::head()).await.unwrap().is_empty());
+    let schema = migrator.schema().await.unwrap().to_string();
+    assert!(schema.starts_with("table public.note\n"), "{schema}");
     let state = migrator.state().await.unwrap();
     assert!(state.ledger.unwrap().rows().all(|row| row.progress == Progress::Complete));
 

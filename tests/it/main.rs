@@ -34,6 +34,9 @@ mod sigterm; // to PID 1, in each phase
 
 mod support_test;
 
+// The schema as lines.
+mod catalogue; // what each object's line is, on which everything is the same, and what has none
+
 // What is decided.
 mod adopting; // Alembic's databases, and those that nothing is known of
 mod deciding; // fresh, behind, ahead, diverged, edited, interrupted
