@@ -161,6 +161,7 @@ fn extensions_providers_alembic_castoff_and_sessions_have_no_lines() {
     );
     let theirs = ["mapping", "alembic", "cron", "rdsadmin", "beat", "watch", "feed", "revision"];
     let all = lines(&db, ALL).to_string();
+    assert!(!all.contains("comment"), "{all}");
     assert!(!theirs.iter().any(|theirs| all.contains(theirs)), "{all}");
 }
 
