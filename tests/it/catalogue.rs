@@ -223,7 +223,10 @@ fn restored(db: &Database) -> Database {
 fn what_is_restored_from_a_dump_has_the_lines_of_what_was_dumped() {
     let everything = Database::empty();
     everything.psql(EVERY_KIND);
-    everything.psql("CREATE VIEW shop.laid_out AS SELECT * FROM (VALUES (1), (2)) AS v (a)");
+    everything.psql(
+        "CREATE VIEW shop.laid_out AS SELECT * FROM (VALUES (1), (2)) AS v (a);
+         CREATE TABLE shop.chained (a integer CHECK (a BETWEEN 1 AND 5 AND (a, a) = (2, 3)));",
+    );
     let shop = Database::empty();
     Castoff::new(&shop).folder("migrations").args(["upgrade"]).run().assert_code(0);
     for db in [everything, shop] {

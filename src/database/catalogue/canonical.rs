@@ -8,10 +8,16 @@
 /// - A cast of an array is a cast of each element. PostgreSQL makes the latter of the former when it
 ///   reads its own text back, so that what is restored from a dump would not be what was dumped: a
 ///   `varchar` that is compared by `IN` has such a cast.
+/// - A chain of ANDs or of ORs has no parentheses within: PostgreSQL drops those at its beginning
+///   when it reads its own text back, which `BETWEEN` has there.
 pub(super) fn canonical(text: &str) -> String {
     let is_quoted = text.contains('"') || text.contains("E'");
     let plain = if is_quoted { unquote(text) } else { text.to_owned() };
-    if plain.contains(ARRAY) { cast_elements(&plain) } else { plain }
+    let plain = if plain.contains(ARRAY) { cast_elements(&plain) } else { plain };
+    let is_chain = CHAINS.iter().any(|word| plain.contains(word));
+    let mut rest = &*plain;
+    let chain = is_chain.then(|| Chain::read(&mut rest).text);
+    chain.filter(|_| rest.is_empty()).unwrap_or(plain)
 }
 
 /// The canonical text of a query without the server's layout, which is not the same when the server
@@ -207,6 +213,67 @@ fn elements(text: &str) -> Option<(Vec<&str>, &str)> {
     None
 }
 
+/// What joins the parts of a chain.
+const CHAINS: [&str; 2] = [" AND ", " OR "];
+
+/// What stands between two parentheses, or the whole text.
+struct Chain {
+    text: String,
+    /// What joins its parts, if it is always the same.
+    word: Option<&'static str>,
+}
+
+impl Chain {
+    /// Reads up to the parenthesis that closes.
+    fn read(rest: &mut &str) -> Self {
+        let mut words = Vec::new();
+        let mut parts = vec![Part::default()];
+        while let Some(c) = rest.chars().next() {
+            let word = CHAINS.into_iter().find(|word| rest.starts_with(word));
+            let length = match c {
+                ')' => break,
+                '"' | '\'' => quoted_length(rest, c),
+                _ => word.map_or(c.len_utf8(), str::len),
+            };
+            let (taken, after) = rest.split_at(length);
+            *rest = after;
+            let Some(part) = parts.last_mut() else { break };
+            if let Some(word) = word {
+                words.push(word);
+                parts.push(Part::default());
+            } else if c == '(' {
+                let inner = Self::read(rest);
+                let closing = rest.strip_prefix(')');
+                *rest = closing.unwrap_or_default();
+                let is_all = part.text.is_empty();
+                part.text += &format!("({}{}", inner.text, closing.map_or("", |_| ")"));
+                part.inner = is_all.then_some(inner);
+            } else {
+                part.text += taken;
+                part.inner = None;
+            }
+        }
+        let word = words.first().copied().filter(|first| words.iter().all(|word| word == first));
+        let mut words = words.into_iter();
+        let mut text = String::new();
+        for part in parts {
+            match part.inner {
+                Some(inner) if word.is_some() && inner.word == word => text += &inner.text,
+                Some(_) | None => text += &part.text,
+            }
+            text += words.next().unwrap_or_default();
+        }
+        Self { text, word }
+    }
+}
+
+/// A part of a chain, and what is in it if it is nothing but parentheses.
+#[derive(Default)]
+struct Part {
+    text: String,
+    inner: Option<Chain>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,6 +336,27 @@ mod tests {
             ("(ARRAY[1)])::int[]", "(ARRAY[1)])::int[]"),
         ] {
             assert_eq!(canonical(server), line);
+        }
+    }
+
+    #[test]
+    fn a_chain_has_no_parentheses_within() {
+        for (server, line) in [
+            ("CHECK ((((a) AND (b)) AND (c)))", "CHECK (((a) AND (b) AND (c)))"),
+            ("((a AND (b AND (c AND d))))", "((a AND b AND c AND d))"),
+            ("(((a AND b) OR (c OR d)))", "(((a AND b) OR c OR d))"),
+            (
+                "((a OR b) AND f(c AND d) AND (NOT (e AND g)))",
+                "((a OR b) AND f(c AND d) AND (NOT (e AND g)))",
+            ),
+            ("(((a AND b) AND c OR d))", "(((a AND b) AND c OR d))"),
+            ("(((a = ' AND ((') AND b) AND \" OR (\")", "((a = ' AND ((') AND b AND \" OR (\")"),
+            ("((a AND b) AND c", "(a AND b AND c"),
+            ("(a AND (b AND c))", "(a AND b AND c)"),
+            ("((a AND b)) AND c) AND d", "((a AND b)) AND c) AND d"),
+        ] {
+            assert_eq!(canonical(server), line);
+            assert_eq!(canonical(line), line, "canonical of canonical");
         }
     }
 }
