@@ -10,12 +10,11 @@
 use std::time::{Duration, Instant};
 
 use crate::database::{
-    Applier, Attempt, LedgerTables, MigrationLock, Need, Probe, ReadError, Session, full_jitter,
-    read_state,
+    Applier, Attempt, MigrationLock, Need, Probe, ReadError, Reading, Session, full_jitter,
 };
 use crate::error::Error;
 use crate::migrator::Migrator;
-use crate::plan::{self, DatabaseState, Plan, Policy, Standing};
+use crate::plan::{self, DatabaseState, Drift, Plan, Policy, Standing};
 use crate::revision::Target;
 
 /// How often the state of a wait for another start is said again.
@@ -49,14 +48,16 @@ impl Intent {
     fn decide(&self, migrator: &Migrator, state: &DatabaseState) -> Result<Plan, Error> {
         let graph = migrator.graph()?;
         Ok(match self {
-            Self::Upgrade(policy) => plan::decide(graph, state, policy)?,
+            Self::Upgrade(policy) => plan::decide(migrator.image()?, state, policy)?,
             Self::Downgrade(target) => plan::downgrade(graph, state, target)?,
             Self::Stamp(target) => plan::stamp(graph, state, target)?,
         })
     }
 
-    fn is_to_head(&self) -> bool {
-        matches!(self, Self::Upgrade(policy) if policy.target.is_head())
+    /// Whether a database at head is nothing to look at any further.
+    fn is_done_at_head(&self) -> bool {
+        let Self::Upgrade(Policy { target, drift, .. }) = self else { return false };
+        target.is_head() && *drift == Drift::Ignore
     }
 }
 
@@ -68,7 +69,7 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
     loop {
         let (session, probe) = migrator.session(Need::Writing).await?;
         let begun = session.begun();
-        if intent.is_to_head() && is_at_head(migrator, &probe)? {
+        if intent.is_done_at_head() && is_at_head(migrator, &probe)? {
             session.close().await;
             return Ok(Plan::nothing(Standing::AtHead));
         }
@@ -138,9 +139,10 @@ async fn turn(
     ask: Ask,
 ) -> Result<Turn, Error> {
     if let Ask::StateFirst = ask {
-        let reading = read_state(&session, migrator.ledger()).await?;
+        let reading = migrator.read(&session).await?;
         match intent.decide(migrator, &reading.state) {
             Ok(plan) if plan.is_empty() => {
+                tell(&plan);
                 session.close().await;
                 return Ok(Turn::Done(plan));
             }
@@ -156,7 +158,7 @@ async fn turn(
 /// Under the lock: read again, decide, apply; then give it back.
 async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Result<Plan, Error> {
     let planned = migrator.stop().unless(answered(plan_under_lock(migrator, intent, &lock))).await;
-    let (plan, tables) = match planned {
+    let (plan, reading) = match planned {
         Ok(Ok(planned)) => planned,
         Ok(Err(error)) => {
             lock.release().await;
@@ -167,7 +169,8 @@ async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Resu
             return Err(signal.into());
         }
     };
-    let applier = Applier::new(&lock, migrator, tables)?;
+    tell(&plan);
+    let applier = Applier::new(&lock, migrator, reading)?;
     match applier.apply(&plan).await {
         Ok(()) => {
             lock.release().await;
@@ -184,14 +187,30 @@ async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Resu
     }
 }
 
+/// Says what was found out about the schema.
+fn tell(plan: &Plan) {
+    if let Some(drift) = plan.drift() {
+        tracing::warn!(
+            "The schema is not the one that the database's revisions make (- expected, + found):\n{}",
+            drift.to_string().trim_end()
+        );
+    }
+    if let Standing::Recognised { revision, unmanaged } = plan.standing() {
+        tracing::info!("The schema is that of {revision}, line by line");
+        for line in unmanaged {
+            tracing::info!("No revision speaks of {}", line.identity);
+        }
+    }
+}
+
 async fn plan_under_lock(
     migrator: &Migrator,
     intent: &Intent,
     lock: &MigrationLock,
-) -> Result<(Plan, LedgerTables), Error> {
-    let reading = read_state(lock.session(), migrator.ledger()).await?;
+) -> Result<(Plan, Reading), Error> {
+    let reading = migrator.read(lock.session()).await?;
     let plan = intent.decide(migrator, &reading.state)?;
-    Ok((plan, reading.tables))
+    Ok((plan, reading))
 }
 
 fn is_at_head(migrator: &Migrator, probe: &Probe) -> Result<bool, Error> {

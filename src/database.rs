@@ -26,7 +26,7 @@ pub(crate) use lock::{Attempt, MigrationLock};
 pub use observe::Blocker;
 pub(crate) use probe::Probe;
 pub use read::ReadError;
-pub(crate) use read::{LedgerTables, read_state};
+pub(crate) use read::{Reading, read_state};
 pub use server_error::ServerError;
 pub use wait::{Class, NotReady, Reason};
 pub(crate) use wait::{Need, WaitEnd, Waiting};

@@ -11,6 +11,7 @@ use crate::database::{ApplyError, Class, NotReady, ReadError};
 use crate::launch::AppError;
 use crate::plan::Refusal;
 use crate::revision::{FolderErrors, InvalidTarget, TargetError};
+use crate::schema::InvalidLock;
 use crate::settings::SettingsError;
 use crate::stop::Signal;
 
@@ -30,6 +31,8 @@ pub enum Error {
     },
     /// The migration folder is broken.
     Folder(FolderErrors),
+    /// The folder's `castoff.lock` is broken.
+    Lock(InvalidLock),
     /// The program's bundle cannot be read or made.
     Bundle(BundleError),
     /// Nobody has given this program any migrations.
@@ -84,7 +87,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::InvalidTarget(_) | Self::Target(_) => 64,
-            Self::UnreadableFolder { .. } | Self::Folder(_) => 65,
+            Self::UnreadableFolder { .. } | Self::Folder(_) | Self::Lock(_) => 65,
             Self::NotReady(not_ready) => not_ready_code(not_ready),
             Self::NotThere { .. } => 69,
             Self::Signals(_) | Self::Output(_) => 70,
@@ -112,6 +115,7 @@ impl Error {
             Self::Usage(error) => error.hint(),
             Self::Settings(error) => error.hint(),
             Self::Folder(errors) => errors.hint(),
+            Self::Lock(_) => Some("write it anew with `castoff lock`".to_owned()),
             Self::Bundle(error) => error.hint(),
             Self::NoMigrations => Some(
                 "put them in with `castoff bundle --migrations DIR --output FILE`, or name a \
@@ -181,6 +185,7 @@ impl fmt::Display for Error {
                 write!(f, "cannot read the migration folder: {}", path.display())
             }
             Self::Folder(errors) => write!(f, "the migration folder is broken\n{errors}"),
+            Self::Lock(error) => error.fmt(f),
             Self::Bundle(error) => error.fmt(f),
             Self::NoMigrations => f.write_str("this castoff has no migrations in it"),
             Self::App(error) => error.fmt(f),
@@ -224,6 +229,7 @@ impl std::error::Error for Error {
             Self::Apply(error) => error.source(),
             Self::GaveUp { source, .. } => Some(source),
             Self::Folder(_)
+            | Self::Lock(_)
             | Self::NoMigrations
             | Self::NotReady(_)
             | Self::LeaderTimeout { .. }
@@ -249,6 +255,7 @@ from! {
     UsageError => Usage,
     SettingsError => Settings,
     FolderErrors => Folder,
+    InvalidLock => Lock,
     BundleError => Bundle,
     AppError => App,
     NotReady => NotReady,

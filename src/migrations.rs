@@ -11,6 +11,7 @@ use include_dir::Dir;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::revision::{Chain, Graph, RevisionId, folder};
+use crate::schema::Lock;
 
 /// A migration folder that is compiled into a program.
 ///
@@ -69,6 +70,7 @@ fn name(path: &Path) -> String {
 pub(crate) struct Source {
     place: Place,
     graph: OnceLock<Graph>,
+    lock: OnceLock<Option<Lock>>,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Source {
             (None, Some(bundle)) => Place::Bundled(bundle),
             (None, None) => Place::Embedded(embedded),
         };
-        Self { place, graph: OnceLock::new() }
+        Self { place, graph: OnceLock::new(), lock: OnceLock::new() }
     }
 
     /// The head and its chain digest; parses the folder only if the build did not.
@@ -119,6 +121,31 @@ impl Source {
             Place::Disk(path) => folder::read(read(path)?, &path.to_string_lossy())?,
         };
         Ok(self.graph.get_or_init(|| graph))
+    }
+
+    /// The folder's `castoff.lock`, if there is one.
+    pub(crate) fn lock(&self) -> Result<Option<&Lock>, Error> {
+        if let Some(lock) = self.lock.get() {
+            return Ok(lock.as_ref());
+        }
+        let text = match &self.place {
+            Place::Embedded(migrations) => {
+                migrations.folder.get_file(folder::LOCK).map(|file| file.contents().to_vec())
+            }
+            Place::Bundled(bundle) => {
+                bundle.files()?.into_iter().find(|(name, _)| name == folder::LOCK).map(|it| it.1)
+            }
+            Place::Disk(path) => match std::fs::read(path.join(folder::LOCK)) {
+                Ok(text) => Some(text),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(source) => {
+                    let path = path.join(folder::LOCK);
+                    return Err(Error::UnreadableFolder { path, source });
+                }
+            },
+        };
+        let lock = text.map(|text| Lock::parse(&String::from_utf8_lossy(&text))).transpose()?;
+        Ok(self.lock.get_or_init(|| lock).as_ref())
     }
 
     /// Checks, before anything is done with the database, what no build has checked.

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use crate::boot::{Intent, answered, boot};
 use crate::bundle::Bundle;
 use crate::database::{
-    Database, LedgerName, Need, Probe, Session, WaitEnd, Waiting, full_jitter, read_schema,
-    read_state,
+    Database, LedgerName, Need, Probe, Reading, Session, WaitEnd, Waiting, full_jitter,
+    read_schema, read_state,
 };
 use crate::error::Error;
 use crate::migrations::{Migrations, Source};
-use crate::plan::{self, Baseline, DatabaseState, Plan, Policy, Standing};
+use crate::plan::{self, Baseline, DatabaseState, Drift, Image, Plan, Policy, Standing};
 use crate::revision::{Chain, Graph, Revision, RevisionId, Target};
 use crate::schema::{Optional, Schema};
 use crate::settings::{Settings, SettingsError};
@@ -96,19 +96,19 @@ impl Migrator {
         self.stop
             .unless(answered(async {
                 let (session, _) = self.session(Need::Reading).await?;
-                let reading = read_state(&session, &self.ledger).await?;
+                let reading = self.read(&session).await?;
                 session.close().await;
                 Ok(reading.state)
             }))
             .await?
     }
 
-    /// The schema of the database as lines, without the optional ones.
+    /// The schema of the database as lines, with the optional ones that the image's lock has.
     pub async fn schema(&self) -> Result<Schema, Error> {
-        self.schema_with(Optional::default()).await
+        self.schema_with(self.source.lock()?.map(|lock| lock.optional).unwrap_or_default()).await
     }
 
-    /// The schema of the database as lines, with those of the optional ones that are asked for.
+    /// The same, with the optional lines that are asked for.
     pub async fn schema_with(&self, optional: Optional) -> Result<Schema, Error> {
         self.stop
             .unless(answered(async {
@@ -120,6 +120,26 @@ impl Migrator {
             .await?
     }
 
+    /// Reads what a decision needs: of the schema only where something depends on it, and where it is
+    /// known what the revisions make of one.
+    pub(crate) async fn read(&self, session: &Session) -> Result<Reading, Error> {
+        let mut reading = read_state(session, &self.ledger).await?;
+        let state = &mut reading.state;
+        let wanted = match state.ledger {
+            Some(_) => self.settings.drift != Drift::Ignore,
+            None => state.user_objects.count > 0,
+        };
+        if wanted && let Some(lock) = self.source.lock()? {
+            state.schema = Some(read_schema(session, &self.ledger, lock.optional).await?);
+        }
+        Ok(reading)
+    }
+
+    /// The revisions, and what is known of what they do.
+    pub(crate) fn image(&self) -> Result<Image<'_>, Error> {
+        Ok(Image { graph: self.source.graph()?, lock: self.source.lock()? })
+    }
+
     /// The revisions that the database is at.
     pub async fn current(&self) -> Result<Vec<RevisionId>, Error> {
         Ok(self.state().await?.ledger.map(|ledger| ledger.heads()).unwrap_or_default())
@@ -129,7 +149,7 @@ impl Migrator {
     pub async fn plan(&self) -> Result<Plan, Error> {
         self.has_migrations()?;
         let state = self.state().await?;
-        Ok(plan::decide(self.graph()?, &state, &self.policy(Target::head()))?)
+        Ok(plan::decide(self.image()?, &state, &self.policy(Target::head()))?)
     }
 
     /// The revisions that a start would run, parents first.
@@ -144,7 +164,8 @@ impl Migrator {
         self.has_migrations()?;
         let (session, probe) = self.session(Need::Reading).await?;
         session.close().await;
-        if self.head()?.is_some_and(|(head, chain)| probe.is_at(&head, &chain)) {
+        let is_at_head = self.head()?.is_some_and(|(head, chain)| probe.is_at(&head, &chain));
+        if is_at_head && self.settings.drift == Drift::Ignore {
             return Ok(Plan::nothing(Standing::AtHead));
         }
         self.plan().await
@@ -244,6 +265,7 @@ impl Migrator {
             target,
             ahead: self.settings.ahead,
             baseline: self.settings.baseline.clone().map(Baseline),
+            drift: self.settings.drift,
         }
     }
 }

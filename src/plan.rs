@@ -5,8 +5,8 @@
 //! nothing else.
 //!
 //! # Invariants
-//! - A revision is never recorded as applied that never ran, except on proof (an Alembic version)
-//!   or on the operator's word.
+//! - A revision is never recorded as applied that never ran, except on proof (an Alembic version,
+//!   the schema itself) or on the operator's word.
 //! - Each step names the heads it expects to find, so that a plan made stale by somebody else's
 //!   work changes nothing.
 
@@ -18,7 +18,7 @@ mod undo;
 
 use serde::Serialize;
 
-pub use decide::{Ahead, Baseline, Policy, decide};
+pub use decide::{Ahead, Baseline, Drift, Image, Policy, decide};
 pub use refusal::Refusal;
 pub use state::{
     AlembicVersion, Applied, DatabaseState, Ledger, Origin, Progress, Recorded, UserObjects,
@@ -26,6 +26,7 @@ pub use state::{
 pub use undo::{downgrade, stamp};
 
 use crate::revision::{Graph, Lineage, RevisionId};
+use crate::schema::{Difference, Line};
 
 /// Where a database stands, seen from this image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,6 +54,13 @@ pub enum Standing {
     Adopted {
         /// The rows of `alembic_version`.
         versions: Vec<RevisionId>,
+    },
+    /// Its schema is that of a revision, line by line.
+    Recognised {
+        /// The revision.
+        revision: RevisionId,
+        /// What is there besides, of which no revision speaks.
+        unmanaged: Vec<Line>,
     },
     /// The operator says that it stands at a revision.
     Baselined {
@@ -156,6 +164,9 @@ pub struct Plan {
     standing: Standing,
     creates_ledger: bool,
     steps: Vec<Step>,
+    /// How the schema differs from the one that the database's revisions make.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<Difference>,
 }
 
 impl Plan {
@@ -176,7 +187,13 @@ impl Plan {
 
     /// Nothing to do, since the database stands there.
     pub(crate) fn nothing(standing: Standing) -> Self {
-        Self { standing, creates_ledger: false, steps: Vec::new() }
+        Self { standing, creates_ledger: false, steps: Vec::new(), drift: None }
+    }
+
+    /// How the schema differs from the one that the database's revisions make, if it does and the
+    /// policy wants to know.
+    pub fn drift(&self) -> Option<&Difference> {
+        self.drift.as_ref()
     }
 
     /// The revisions whose up or baseline file runs, in order.
@@ -247,7 +264,7 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(self, standing: Standing, creates_ledger: bool) -> Plan {
-        Plan { standing, creates_ledger, steps: self.steps }
+        Plan { standing, creates_ledger, steps: self.steps, drift: None }
     }
 }
 

@@ -200,6 +200,7 @@ impl Account {
             }
             ApplyError::LockGone
             | ApplyError::HeadsMoved
+            | ApplyError::SchemaMoved
             | ApplyError::Lost(_)
             | ApplyError::NotRecorded { .. }
             | ApplyError::KeptDownFile(_)

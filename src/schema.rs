@@ -11,14 +11,14 @@
 //! # Invariants
 //! Pure, like [`crate::revision`], on which alone it builds.
 
-mod compare;
+mod difference;
 mod kind;
 mod line;
 mod lock;
 mod recognise;
 
-pub use compare::Difference;
+pub use difference::Difference;
 pub use kind::Kind;
 pub use line::{Identity, InvalidLine, Line, Schema};
 pub use lock::{Entry, InvalidLock, Lock, Optional, Stale};
-pub use recognise::{Recognition, recognise};
+pub use recognise::{Comparison, Recognition, compare, recognise};

@@ -26,7 +26,7 @@ use crate::database_url::{DatabaseUrl, Parameter, Parameters};
 pub use error::SettingsError;
 pub use source::Origin;
 use source::Sources;
-pub use value::{Ahead, Level, LogFormat, Mode};
+pub use value::{Ahead, Drift, Level, LogFormat, Mode};
 pub(crate) use variables::{INIT, VARIABLES, Variable};
 
 /// Everything that can be set, parsed and checked.
@@ -54,6 +54,8 @@ pub struct Settings {
     pub ahead: Ahead,
     /// The revision to stamp an unversioned database with.
     pub baseline: Option<String>,
+    /// What happens when the schema is not the one that the database's revisions make.
+    pub drift: Drift,
     /// How much of a start happens.
     pub mode: Mode,
     /// Whether castoff stays as the application's init.
@@ -96,6 +98,7 @@ struct Raw {
     lock_deadline: Option<String>,
     ahead: Option<String>,
     baseline: Option<String>,
+    drift: Option<String>,
     mode: Option<String>,
     init: Option<String>,
     log_format: Option<String>,
@@ -196,6 +199,7 @@ impl Settings {
             init: read.required(INIT, raw.init, value::switch)?,
             ahead: read.required("CASTOFF_AHEAD", raw.ahead, value::ahead)?,
             baseline: read.optional("CASTOFF_BASELINE", raw.baseline, |text| Ok(text.into()))?,
+            drift: read.required("CASTOFF_DRIFT", raw.drift, value::drift)?,
             wait_timeout: read.required(
                 "CASTOFF_WAIT_TIMEOUT",
                 raw.wait_timeout,

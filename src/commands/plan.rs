@@ -90,6 +90,9 @@ impl fmt::Display for Reason<'_> {
             Standing::Adopted { versions } => {
                 write!(f, "Alembic's version table says {}, which is taken over", ids(versions))
             }
+            Standing::Recognised { revision, .. } => {
+                write!(f, "the schema is that of {revision}, line by line")
+            }
             Standing::Baselined { heads } => {
                 write!(f, "CASTOFF_BASELINE says that the schema is {}", ids(heads))
             }

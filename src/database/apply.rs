@@ -25,11 +25,12 @@ use super::ledger::{Entry, LedgerName};
 use super::lock::MigrationLock;
 use super::observe::Observer;
 use super::quote::literal;
-use super::read::LedgerTables;
+use super::read::{LedgerTables, Reading};
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::plan::{Action, Down, Origin, Plan, Recorded, Step};
 use crate::revision::{Graph, Revision, RevisionId, Script};
+use crate::schema::{Optional, Schema};
 use crate::stop::Stop;
 
 /// How long locks may be waited for.
@@ -51,6 +52,9 @@ pub(crate) struct Applier<'a> {
     application: Option<&'a str>,
     stop: &'a Stop,
     observer: Observer,
+    /// The schema that the plan was made from, where it proves something.
+    schema: Option<Schema>,
+    optional: Optional,
     reached: Mutex<Reached>,
 }
 
@@ -66,7 +70,7 @@ impl<'a> Applier<'a> {
     pub(crate) fn new(
         lock: &'a MigrationLock,
         migrator: &'a Migrator,
-        tables: LedgerTables,
+        reading: Reading,
     ) -> Result<Self, Error> {
         let settings = migrator.settings();
         let observer = migrator.database()?.observer(lock.session().server());
@@ -81,7 +85,9 @@ impl<'a> Applier<'a> {
             application: settings.application.as_deref(),
             stop: migrator.stop(),
             observer: Observer::new(observer, lock.pid()),
-            reached: Mutex::new(Reached { tables, applied: None }),
+            schema: reading.state.schema,
+            optional: migrator.image()?.lock.map(|lock| lock.optional).unwrap_or_default(),
+            reached: Mutex::new(Reached { tables: reading.tables, applied: None }),
         })
     }
 
@@ -117,7 +123,7 @@ impl<'a> Applier<'a> {
             Action::Rechain { revision } => {
                 let chain = self.graph.chain(revision).ok_or_else(|| unknown(revision))?;
                 let record = vec![self.ledger.set_chain(revision, chain)];
-                self.bookkeeping(step, Some(revision), "record the chain", record).await?;
+                self.bookkeeping(step, Some(revision), "record the chain", record, None).await?;
             }
         }
         if let Action::Baseline { revision, .. }
@@ -151,13 +157,10 @@ impl<'a> Applier<'a> {
     ) -> Result<(), ApplyError> {
         tracing::info!("Running stamp_revision  -> {}", ids(step.heads_after()));
         let rows = self.entries(revisions, origin, step.heads_after())?;
-        self.bookkeeping(
-            step,
-            revisions.last(),
-            "record the revisions",
-            self.ledger.insert(rows).into_iter().collect(),
-        )
-        .await
+        let record = self.ledger.insert(rows).into_iter().collect();
+        let proof = self.schema.as_ref().filter(|_| origin == Origin::Recognise);
+        let what = "record the revisions";
+        self.bookkeeping(step, revisions.last(), what, record, proof).await
     }
 
     async fn stamp(
@@ -174,7 +177,7 @@ impl<'a> Applier<'a> {
         let rows = self.entries(record, Origin::Stamp, step.heads_after())?;
         let mut sql = vec![self.ledger.delete(record.iter().chain(forget))];
         sql.extend(self.ledger.insert(rows));
-        self.bookkeeping(step, record.iter().chain(forget).last(), "stamp", sql).await
+        self.bookkeeping(step, record.iter().chain(forget).last(), "stamp", sql, None).await
     }
 
     async fn baseline(
@@ -192,6 +195,7 @@ impl<'a> Applier<'a> {
             statements: all(revision.baseline()),
             session: AtStart::Clean,
             baseline: true,
+            proof: None,
             heads_before: step.heads_before().to_vec(),
             record: self.ledger.insert(rows).into_iter().collect(),
             heads_after: step.heads_after().to_vec(),
@@ -221,6 +225,7 @@ impl<'a> Applier<'a> {
             statements: all(script),
             session: AtStart::Clean,
             baseline: false,
+            proof: None,
             heads_before: step.heads_before().to_vec(),
             record,
             heads_after: step.heads_after().to_vec(),
@@ -272,6 +277,7 @@ impl<'a> Applier<'a> {
             statements: all(script),
             session: AtStart::Clean,
             baseline: false,
+            proof: None,
             heads_before: step.heads_before().to_vec(),
             record: vec![self.ledger.delete([revision])],
             heads_after: step.heads_after().to_vec(),
@@ -301,6 +307,7 @@ impl<'a> Applier<'a> {
         about: Option<&RevisionId>,
         what: &str,
         record: Vec<String>,
+        proof: Option<&Schema>,
     ) -> Result<(), ApplyError> {
         let job = Job {
             what: what.to_owned(),
@@ -308,6 +315,7 @@ impl<'a> Applier<'a> {
             statements: 0..0,
             session: AtStart::Clean,
             baseline: false,
+            proof,
             heads_before: step.heads_before().to_vec(),
             record,
             heads_after: step.heads_after().to_vec(),

@@ -110,7 +110,6 @@ pub(crate) async fn read_schema(
 }
 
 /// Reads the schema as the session's open transaction sees it.
-#[expect(dead_code, reason = "a stamp that proves what it stamps reads in its own transaction")]
 pub(crate) async fn read_schema_within(
     session: &Session,
     ledger: &LedgerName,

@@ -75,7 +75,8 @@ impl LedgerName {
                checksum text NOT NULL,\n\
                chain text NOT NULL,\n\
                head boolean NOT NULL,\n\
-               origin text NOT NULL CHECK (origin IN ('upgrade', 'baseline', 'stamp', 'adopt')),\n\
+               origin text NOT NULL CHECK (\n\
+                 origin IN ('upgrade', 'baseline', 'stamp', 'adopt', 'recognise')),\n\
                breaking boolean NOT NULL,\n\
                down_sql text,\n\
                statements_done integer,\n\

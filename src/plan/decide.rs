@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::state::{AlembicVersion, Applied, DatabaseState, Ledger, Origin, Progress, Recorded};
 use super::{Action, Plan, Planner, Refusal, Standing, in_order};
 use crate::revision::{Graph, Resolved, Revision, RevisionId, Source, Target};
+use crate::schema::{Comparison, Difference, Lock, Recognition, Schema, compare, recognise};
 
 /// What to do on a database that has later revisions than this image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -16,6 +17,33 @@ pub enum Ahead {
     Start,
     /// Refuse.
     Refuse,
+}
+
+/// What to do where a database's schema is not the one that its revisions make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// Nothing: nobody looks.
+    Ignore,
+    /// Say so.
+    Warn,
+    /// Refuse.
+    Refuse,
+}
+
+/// What the image brings along.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'a> {
+    /// Its revisions.
+    pub graph: &'a Graph,
+    /// What each of them does to the schema, if that is known.
+    pub lock: Option<&'a Lock>,
+}
+
+impl<'a> From<&'a Graph> for Image<'a> {
+    fn from(graph: &'a Graph) -> Self {
+        Self { graph, lock: None }
+    }
 }
 
 /// The operator's word on which revision an unversioned schema is: `CASTOFF_BASELINE` as given.
@@ -31,21 +59,60 @@ pub struct Policy {
     pub ahead: Ahead,
     /// Where an unversioned schema stands, if nothing proves it.
     pub baseline: Option<Baseline>,
+    /// What to do about a schema that is not what the ledger says.
+    pub drift: Drift,
 }
 
 impl Policy {
     /// To the head, with the defaults.
     pub fn head() -> Self {
-        Self { target: Target::head(), ahead: Ahead::Start, baseline: None }
+        Self { target: Target::head(), ahead: Ahead::Start, baseline: None, drift: Drift::Ignore }
     }
 }
 
-/// Decides what brings `state` to the policy's target in `graph`.
-pub fn decide(graph: &Graph, state: &DatabaseState, policy: &Policy) -> Result<Plan, Refusal> {
+/// Decides what brings `state` to the policy's target in the image's graph.
+pub fn decide<'a>(
+    image: impl Into<Image<'a>>,
+    state: &DatabaseState,
+    policy: &Policy,
+) -> Result<Plan, Refusal> {
+    let image = image.into();
     match &state.ledger {
-        Some(ledger) => versioned(graph, ledger, policy),
-        None => unversioned(graph, state, policy),
+        Some(ledger) => {
+            let drift = drift(image, ledger, state.schema.as_ref(), policy)?;
+            Ok(Plan { drift, ..versioned(image.graph, ledger, policy)? })
+        }
+        None => unversioned(image, state, policy),
     }
+}
+
+/// How the schema differs from what the ledger's heads make; nothing where that is not known: some
+/// head is not this image's, or a revision stopped half-way.
+fn drift(
+    Image { graph, lock }: Image<'_>,
+    ledger: &Ledger,
+    found: Option<&Schema>,
+    policy: &Policy,
+) -> Result<Option<Difference>, Refusal> {
+    let (Some(lock), Some(found)) = (lock, found) else { return Ok(None) };
+    let heads = ledger.heads();
+    let is_known = heads.iter().all(|head| graph.get(head).is_some());
+    if policy.drift == Drift::Ignore || !is_known || ledger.interrupted().next().is_some() {
+        return Ok(None);
+    }
+    refuse_stale(graph, lock)?;
+    let Comparison { difference, .. } = compare(lock, &lock.schema(graph, &heads), found);
+    match policy.drift {
+        Drift::Refuse if !difference.is_empty() => Err(Refusal::Drifted { heads, difference }),
+        Drift::Ignore | Drift::Warn | Drift::Refuse => {
+            Ok(Some(difference).filter(|difference| !difference.is_empty()))
+        }
+    }
+}
+
+fn refuse_stale(graph: &Graph, lock: &Lock) -> Result<(), Refusal> {
+    let stale = lock.stale(graph);
+    if stale.is_empty() { Ok(()) } else { Err(Refusal::StaleLock { stale }) }
 }
 
 fn versioned(graph: &Graph, ledger: &Ledger, policy: &Policy) -> Result<Plan, Refusal> {
@@ -182,7 +249,8 @@ fn resume_point(revision: &Revision, row: Option<&Applied>) -> Result<Option<usi
     }
 }
 
-fn unversioned(graph: &Graph, state: &DatabaseState, policy: &Policy) -> Result<Plan, Refusal> {
+fn unversioned(image: Image<'_>, state: &DatabaseState, policy: &Policy) -> Result<Plan, Refusal> {
+    let graph = image.graph;
     let refusal = match alembic(&state.alembic) {
         Err(refusal) => refusal,
         Ok(Some(AlembicVersion { schema, versions: None, .. })) => {
@@ -202,14 +270,44 @@ fn unversioned(graph: &Graph, state: &DatabaseState, policy: &Policy) -> Result<
             }
         }
         Ok(_) if state.user_objects.count == 0 => return fresh(graph, policy, Standing::Fresh),
-        Ok(Some(AlembicVersion { schema, .. })) => {
-            Refusal::AlembicEmpty { schema: schema.clone(), objects: state.user_objects.clone() }
-        }
-        Ok(None) => Refusal::Unrecognised { objects: state.user_objects.clone() },
+        Ok(table) => match proven(image, state, policy) {
+            Ok(Some(plan)) => return Ok(plan),
+            Err(refusal) => refusal,
+            Ok(None) => match table {
+                Some(AlembicVersion { schema, .. }) => Refusal::AlembicEmpty {
+                    schema: schema.clone(),
+                    objects: state.user_objects.clone(),
+                },
+                None => Refusal::Unrecognised { objects: state.user_objects.clone() },
+            },
+        },
     };
     match &policy.baseline {
         Some(baseline) => baselined(graph, baseline, policy),
         None => Err(refusal),
+    }
+}
+
+/// What the schema itself proves; nothing if it was not read, or is not about this image at all.
+fn proven(
+    image: Image<'_>,
+    state: &DatabaseState,
+    policy: &Policy,
+) -> Result<Option<Plan>, Refusal> {
+    let Image { graph, lock: Some(lock) } = image else { return Ok(None) };
+    let Some(found) = &state.schema else { return Ok(None) };
+    refuse_stale(graph, lock)?;
+    match recognise(lock, graph, found) {
+        Recognition::Exactly { revision, unmanaged } => {
+            let at = [revision.clone()];
+            let standing = Standing::Recognised { revision, unmanaged };
+            record(graph, &at, Origin::Recognise, policy, standing).map(Some)
+        }
+        Recognition::Ambiguous { candidates } => Err(Refusal::Ambiguous { candidates }),
+        Recognition::Unknown { nearest, difference } => {
+            Err(Refusal::NotQuite { nearest, difference })
+        }
+        Recognition::Foreign => Ok(None),
     }
 }
 

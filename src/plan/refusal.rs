@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::state::Recorded;
 use crate::revision::{InvalidTarget, RevisionId, TargetError};
+use crate::schema::{Difference, Stale};
 
 /// Why nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,30 @@ pub enum Refusal {
         /// How many, and examples.
         objects: super::UserObjects,
     },
+    /// User objects whose schema is that of several revisions.
+    Ambiguous {
+        /// The revisions, parents first.
+        candidates: Vec<RevisionId>,
+    },
+    /// User objects whose schema is that of no revision.
+    NotQuite {
+        /// The revision that it differs from least.
+        nearest: RevisionId,
+        /// How.
+        difference: Difference,
+    },
+    /// The schema is not the one that the database's revisions make.
+    Drifted {
+        /// The database's heads.
+        heads: Vec<RevisionId>,
+        /// How it differs.
+        difference: Difference,
+    },
+    /// What is known of the revisions' effects is about other files.
+    StaleLock {
+        /// What does not fit.
+        stale: Vec<Stale>,
+    },
     /// `CASTOFF_BASELINE` names nothing in this image.
     Baseline {
         /// Its value.
@@ -132,6 +157,18 @@ fn list<T: fmt::Display>(items: &[T]) -> String {
     }
 }
 
+/// The lines of a difference, for a message; at most a hundred of them.
+fn lines(difference: &Difference) -> String {
+    const SHOWN: usize = 100;
+    let lines = difference.lines();
+    let mut shown: Vec<_> =
+        lines.iter().take(SHOWN).map(|(sign, line)| format!("  {sign} {line}")).collect();
+    if lines.len() > SHOWN {
+        shown.push(format!("  and {} more", lines.len() - SHOWN));
+    }
+    shown.join("\n")
+}
+
 fn objects(objects: &super::UserObjects) -> String {
     let examples = objects.examples.join(", ");
     let shown = u64::try_from(objects.examples.len()).unwrap_or(u64::MAX);
@@ -153,6 +190,7 @@ impl Refusal {
             | Self::UpgradeHalfWay { .. }
             | Self::NotApplied { .. }
             | Self::NoDownFile { .. }
+            | Self::StaleLock { .. }
             | Self::NotVersioned => 65,
             Self::Ahead { .. }
             | Self::AheadAndBreaking { .. }
@@ -161,6 +199,9 @@ impl Refusal {
             | Self::AlembicUnknown { .. }
             | Self::AlembicEmpty { .. }
             | Self::AlembicAmbiguous { .. }
+            | Self::Ambiguous { .. }
+            | Self::NotQuite { .. }
+            | Self::Drifted { .. }
             | Self::Unrecognised { .. } => 76,
             Self::AlembicUnreadable { .. } => 77,
             Self::Baseline { .. } => 78,
@@ -215,6 +256,22 @@ impl Refusal {
                 "if you know which revision this schema is, give it as CASTOFF_BASELINE (`base` \
                  if none of the revisions has run); otherwise point castoff at an empty database"
                     .to_owned()
+            }
+            Self::Ambiguous { .. } => {
+                "only their data tells them apart: give the one that has run \
+                                       as CASTOFF_BASELINE"
+                    .to_owned()
+            }
+            Self::NotQuite { nearest, .. } => format!(
+                "`castoff diff {nearest}` shows this too; bring the schema to that of a revision, or \
+                 give the revision that it stands for as CASTOFF_BASELINE (`base` if none of them \
+                 has run)"
+            ),
+            Self::Drifted { .. } => "put the schema back, or write the change as a revision; \
+                                     CASTOFF_DRIFT=warn starts all the same"
+                .to_owned(),
+            Self::StaleLock { .. } => {
+                "run `castoff lock` in the migration folder and build the image again".to_owned()
             }
             Self::AlembicUnreadable { schema } => format!(
                 "as its owner: GRANT USAGE ON SCHEMA {schema} TO the role; GRANT SELECT ON \
@@ -297,6 +354,26 @@ impl fmt::Display for Refusal {
                 "the upgrade to {revision} stopped after {statements_done} of its statements, so \
                  there is no whole revision to take back"
             ),
+            Self::Ambiguous { candidates } => write!(
+                f,
+                "the database is unversioned, and its schema is that of {}",
+                list(candidates)
+            ),
+            Self::NotQuite { nearest, difference } => write!(
+                f,
+                "the database is unversioned, and its schema is that of no revision; the nearest is \
+                 {nearest}, from which it differs so (- expected, + found):\n{}",
+                lines(difference)
+            ),
+            Self::Drifted { heads, difference } => write!(
+                f,
+                "the database is at {}, but its schema is not (- expected, + found):\n{}",
+                list(heads),
+                lines(difference)
+            ),
+            Self::StaleLock { stale } => {
+                write!(f, "castoff.lock does not fit the migrations: {}", list(stale))
+            }
             Self::AlembicUnknown { schema, unknown, known } => {
                 write!(
                     f,

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::revision::{Chain, Checksum, Lineage, Revision, RevisionId, Source};
+use crate::schema::Schema;
 
 /// How a revision came to be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -20,6 +21,8 @@ pub enum Origin {
     Stamp,
     /// Alembic's version table said so.
     Adopt,
+    /// The schema was the revision's, line by line.
+    Recognise,
 }
 
 impl Origin {
@@ -30,6 +33,7 @@ impl Origin {
             Self::Baseline => "baseline",
             Self::Stamp => "stamp",
             Self::Adopt => "adopt",
+            Self::Recognise => "recognise",
         }
     }
 }
@@ -44,7 +48,7 @@ impl FromStr for Origin {
     type Err = ();
 
     fn from_str(word: &str) -> Result<Self, ()> {
-        [Self::Upgrade, Self::Baseline, Self::Stamp, Self::Adopt]
+        [Self::Upgrade, Self::Baseline, Self::Stamp, Self::Adopt, Self::Recognise]
             .into_iter()
             .find(|origin| origin.as_str() == word)
             .ok_or(())
@@ -213,4 +217,6 @@ pub struct DatabaseState {
     pub alembic: Vec<AlembicVersion>,
     /// Counted only where there is no ledger.
     pub user_objects: UserObjects,
+    /// Every line of the schema; read only where it is asked for.
+    pub schema: Option<Schema>,
 }

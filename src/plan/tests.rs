@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::revision::{Chain, Resolved, Source, Target, folder};
+use crate::schema::{self, Lock, Schema};
 
 /// A folder in which `"c: a, b"` is a revision `c` that revises `a` and `b`.
 fn graph(revisions: &[&str]) -> Graph {
@@ -514,4 +515,133 @@ fn a_chain_of_another_history_is_no_verdict() {
     edit(&mut state, "b", |row| row.chain = other);
     let (standing, steps) = decided(&graph, &state, &Policy::head());
     assert_eq!((standing, steps.as_str()), (Standing::AtHead, "rechain b => b"));
+}
+
+/// A lock in which each revision makes a table of its name, and a data revision `d…` nothing.
+fn lock(graph: &Graph) -> Lock {
+    let entries = graph.revisions().iter().map(|revision| schema::Entry {
+        revision: revision.id().clone(),
+        checksum: revision.checksum(),
+        baseline: None,
+        removes: Vec::new(),
+        adds: tables(&[revision.id().as_str()])
+            .lines()
+            .filter(|_| !revision.id().as_str().starts_with('d'))
+            .cloned()
+            .collect(),
+    });
+    Lock::new(schema::Optional::default(), entries.collect())
+}
+
+fn tables(names: &[&str]) -> Schema {
+    names
+        .iter()
+        .map(|name| format!("table public.{name}").parse::<Line>().unwrap())
+        .collect()
+}
+
+/// A database without a ledger and with these tables.
+fn unversioned(names: &[&str]) -> DatabaseState {
+    DatabaseState { schema: Some(tables(names)), ..with_objects(DatabaseState::default()) }
+}
+
+#[test]
+fn an_unversioned_schema_is_recorded_at_the_revision_that_it_is_and_the_rest_runs() {
+    let graph = graph(&["a", "b: a", "c: b"]);
+    let lock = lock(&graph);
+    let image = Image { graph: &graph, lock: Some(&lock) };
+    let plan = decide(image, &unversioned(&["a", "b", "other"]), &Policy::head()).unwrap();
+    assert_steps_fit(&plan);
+    assert_eq!(told(&plan), "recognise a,b => b; c => c");
+    let Standing::Recognised { revision, unmanaged } = plan.standing() else {
+        panic!("{:?}", plan.standing())
+    };
+    assert_eq!(revision, &id("b"));
+    assert_eq!(unmanaged, &["table public.other".parse().unwrap()]);
+    // The operator's word counts only where there is no proof.
+    let baseline = Some(Baseline("c".to_owned()));
+    let told_c = Policy { baseline: baseline.clone(), ..Policy::head() };
+    let plan = decide(image, &unversioned(&["a", "b"]), &told_c).unwrap();
+    assert_eq!(told(&plan), "recognise a,b => b; c => c");
+    let plan = decide(image, &unversioned(&["b"]), &told_c).unwrap();
+    assert_eq!(told(&plan), "stamp a,b,c => c");
+}
+
+#[test]
+fn an_unversioned_schema_that_is_no_revisions_is_refused_with_the_difference() {
+    let graph = graph(&["a", "b: a", "c: b"]);
+    let lock = lock(&graph);
+    let image = Image { graph: &graph, lock: Some(&lock) };
+    let refusal = decide(image, &unversioned(&["a", "c"]), &Policy::head()).unwrap_err();
+    assert_eq!(refusal.exit_code(), 76);
+    assert!(
+        refusal.to_string().ends_with(
+            "the nearest is c, from which it differs so \
+        (- expected, + found):\n  - table public.b"
+        ),
+        "{refusal}"
+    );
+    assert!(refusal.hint().unwrap().contains("castoff diff c"));
+    // What is not about this image at all is not compared with it, and base is no proof.
+    let refusal = decide(image, &unversioned(&["x"]), &Policy::head()).unwrap_err();
+    assert!(matches!(refusal, Refusal::Unrecognised { .. }), "{refusal:?}");
+}
+
+#[test]
+fn revisions_that_only_data_tells_apart_are_listed() {
+    let graph = graph(&["a", "d1: a", "c: d1"]);
+    let lock = lock(&graph);
+    let image = Image { graph: &graph, lock: Some(&lock) };
+    let refusal = decide(image, &unversioned(&["a"]), &Policy::head()).unwrap_err();
+    assert_eq!(refusal, Refusal::Ambiguous { candidates: ids(&["a", "d1"]) });
+    assert_eq!(refusal.exit_code(), 76);
+    let baseline = Some(Baseline("d1".to_owned()));
+    let plan = decide(image, &unversioned(&["a"]), &Policy { baseline, ..Policy::head() }).unwrap();
+    assert_eq!(told(&plan), "stamp a,d1 => d1; c => c");
+}
+
+#[test]
+fn a_lock_of_other_files_proves_nothing() {
+    let (ours, other) = (graph(&["a", "b: a"]), graph(&["a", "c: a"]));
+    let lock = lock(&other);
+    let image = Image { graph: &ours, lock: Some(&lock) };
+    let refusal = decide(image, &unversioned(&["a"]), &Policy::head()).unwrap_err();
+    assert_eq!(refusal.exit_code(), 65);
+    assert_eq!(
+        refusal.to_string(),
+        "castoff.lock does not fit the migrations: b is not in castoff.lock, castoff.lock has c, \
+         which is not in the folder"
+    );
+    // A versioned database needs no proof.
+    let state = database(&ours, &["b"]);
+    assert!(decide(image, &state, &Policy::head()).unwrap().is_empty());
+}
+
+#[test]
+fn drift_is_ignored_told_or_refused() {
+    let graph = graph(&["a", "b: a"]);
+    let lock = lock(&graph);
+    let image = Image { graph: &graph, lock: Some(&lock) };
+    let policy = |drift| Policy { drift, ..Policy::head() };
+    let with =
+        |names: &[&str]| DatabaseState { schema: Some(tables(names)), ..database(&graph, &["a"]) };
+    let drifted = with(&["b"]);
+    let steps = "b => b";
+    let plan = decide(image, &drifted, &policy(Drift::Ignore)).unwrap();
+    assert_eq!((told(&plan).as_str(), plan.drift()), (steps, None));
+    let plan = decide(image, &drifted, &policy(Drift::Warn)).unwrap();
+    assert_eq!(told(&plan), steps);
+    assert_eq!(plan.drift().unwrap().to_string(), "- table public.a\n+ table public.b\n");
+    let refusal = decide(image, &drifted, &policy(Drift::Refuse)).unwrap_err();
+    assert_eq!(refusal.exit_code(), 76);
+    assert!(refusal.to_string().contains("is at a, but its schema is not"), "{refusal}");
+    for drift in [Drift::Warn, Drift::Refuse] {
+        let plan = decide(image, &with(&["a", "other"]), &policy(drift)).unwrap();
+        assert_eq!((told(&plan).as_str(), plan.drift()), (steps, None));
+    }
+    // Ahead: what the later revisions do is not known here.
+    let newer = self::graph(&["a", "b: a", "c: b"]);
+    let ahead = DatabaseState { schema: Some(tables(&["x"])), ..database(&newer, &["c"]) };
+    let plan = decide(image, &ahead, &policy(Drift::Refuse)).unwrap();
+    assert_eq!(plan.drift(), None);
 }

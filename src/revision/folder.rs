@@ -9,10 +9,13 @@ use crate::revision::{
     RevisionId, Script, Source, nearest, rules,
 };
 
-/// True for files that castoff leaves out: hidden and backup files, `README*`, `LICENSE*` and
-/// `castoff.lock`. Any other file must be a migration.
+/// The file of a folder that is no migration but says what each of them does to the schema.
+pub const LOCK: &str = "castoff.lock";
+
+/// True for files that castoff leaves out: hidden and backup files, `README*` and `LICENSE*`. Any
+/// other file must be a migration, or the [`LOCK`].
 pub fn ignores(path: &str) -> bool {
-    is_ignored(path)
+    is_ignored(path) && path != LOCK
 }
 
 /// Reads a folder: each file's path in it (with `/`) and its bytes, in any order. `label` is shown

@@ -32,23 +32,21 @@ pub enum Recognition {
     Foreign,
 }
 
-/// Compares a schema with that of every revision.
-///
-/// What no revision ever speaks of does not count, unless it is a part of a table that the revision
-/// has: a column, constraint, trigger, rule, policy or unique index more is another table. An index
-/// that forbids nothing is somebody's tuning.
+/// Compares a schema with that of every revision; see [`compare`] for what counts.
 pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
     let managed = lock.managed();
-    let (ours, rest): (Vec<&Line>, Vec<&Line>) = found
+    let ours: BTreeMap<_, _> = found
         .lines()
-        .filter(|line| line.identity.kind != Kind::Body || managed.contains(&line.identity))
-        .partition(|line| managed.contains(&line.identity));
+        .filter(|line| managed.contains(&line.identity))
+        .map(|line| (&line.identity, line))
+        .collect();
     if ours.is_empty() {
         return Recognition::Foreign;
     }
-    let (parts, others): (Vec<&Line>, Vec<&Line>) =
-        rest.into_iter().partition(|line| changes_its_table(line));
-    let ours: BTreeMap<_, _> = ours.into_iter().map(|line| (&line.identity, line)).collect();
+    let parts: Vec<_> = found
+        .lines()
+        .filter(|line| !managed.contains(&line.identity) && changes_its_table(line))
+        .collect();
 
     let mut walk = Walk::default();
     let mut best: Option<(usize, &RevisionId)> = None;
@@ -71,27 +69,52 @@ pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
         (_, Some(baseline), None) => Some(baseline.id()),
         (_, _, _) => None,
     };
-    if let Some(revision) = chosen {
-        let expected = lock.schema(graph, std::slice::from_ref(revision));
-        let unmanaged =
-            others.into_iter().chain(parts).filter(|line| expected.get(&line.identity).is_none());
-        return Recognition::Exactly {
-            revision: revision.clone(),
-            unmanaged: unmanaged.cloned().collect(),
-        };
+    let at = |revision: &RevisionId| {
+        compare(lock, &lock.schema(graph, std::slice::from_ref(revision)), found)
+    };
+    match (chosen, best) {
+        (Some(revision), _) => {
+            let Comparison { unmanaged, .. } = at(revision);
+            Recognition::Exactly { revision: revision.clone(), unmanaged }
+        }
+        (None, Some((0, _))) => {
+            let candidates = candidates.into_iter().map(|revision| revision.id().clone()).collect();
+            Recognition::Ambiguous { candidates }
+        }
+        (None, Some((_, nearest))) => {
+            let Comparison { difference, .. } = at(nearest);
+            Recognition::Unknown { nearest: nearest.clone(), difference }
+        }
+        (None, None) => Recognition::Foreign,
     }
-    if !candidates.is_empty() {
-        let candidates = candidates.into_iter().map(|revision| revision.id().clone()).collect();
-        return Recognition::Ambiguous { candidates };
-    }
-    let Some((_, nearest)) = best else { return Recognition::Foreign };
-    let expected = lock.schema(graph, std::slice::from_ref(nearest));
-    let counted = ours.values().chain(&parts).filter(|line| {
-        managed.contains(&line.identity) || is_part_of(line, |table| has_table(&expected, table))
+}
+
+/// A schema beside the one that it should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// What counts.
+    pub difference: Difference,
+    /// What is there besides, of which no revision ever speaks.
+    pub unmanaged: Vec<Line>,
+}
+
+/// Compares a schema with the one that it should be.
+///
+/// What no revision ever speaks of does not count, unless it is a part of a table that is expected:
+/// with a column, constraint, trigger, rule, policy or unique index more it is another table. An index
+/// that forbids nothing is somebody's tuning.
+pub fn compare(lock: &Lock, expected: &Schema, found: &Schema) -> Comparison {
+    let managed = lock.managed();
+    let (counted, unmanaged): (Vec<&Line>, Vec<&Line>) = found.lines().partition(|line| {
+        managed.contains(&line.identity)
+            || changes_its_table(line) && is_part_of(line, |whole| expected.get(whole).is_some())
     });
-    let counted: Schema = counted.map(|line| (*line).clone()).collect();
-    let difference = Difference::between(&expected, &counted);
-    Recognition::Unknown { nearest: nearest.clone(), difference }
+    let counted = counted.into_iter().cloned().collect();
+    let unmanaged = unmanaged.into_iter().filter(|line| line.identity.kind != Kind::Body);
+    Comparison {
+        difference: Difference::between(expected, &counted),
+        unmanaged: unmanaged.cloned().collect(),
+    }
 }
 
 /// Whether a line, if nobody manages it, makes the table that it belongs to another one.
@@ -100,16 +123,15 @@ fn changes_its_table(line: &Line) -> bool {
         || line.identity.kind == Kind::Index && line.definition.starts_with("CREATE UNIQUE ")
 }
 
-fn is_part_of(line: &Line, is_there: impl Fn(&str) -> bool) -> bool {
-    line.table().is_some_and(is_there)
-}
-
 /// The kinds that have parts.
 const WHOLES: [Kind; 5] =
     [Kind::Table, Kind::View, Kind::MaterializedView, Kind::Type, Kind::Domain];
 
-fn has_table(schema: &Schema, name: &str) -> bool {
-    WHOLES.into_iter().any(|kind| schema.get(&Identity { kind, name: name.to_owned() }).is_some())
+/// Whether a line is a part of something that is there.
+fn is_part_of(line: &Line, is_there: impl Fn(&Identity) -> bool) -> bool {
+    line.table().is_some_and(|table| {
+        WHOLES.into_iter().any(|kind| is_there(&Identity { kind, name: table.to_owned() }))
+    })
 }
 
 /// The schema of one revision after the other; on a line, each costs what it changes.
@@ -145,11 +167,7 @@ impl<'a> Walk<'a> {
         let different = self.schema.iter().filter(|(identity, line)| {
             ours.get(*identity).is_some_and(|found| !line.agrees(found))
         });
-        let is_there = |table: &str| {
-            WHOLES
-                .into_iter()
-                .any(|kind| self.schema.contains_key(&Identity { kind, name: table.to_owned() }))
-        };
+        let is_there = |whole: &Identity| self.schema.contains_key(whole);
         let parts = parts.iter().filter(|line| is_part_of(line, is_there));
         missing.count() + extra.count() + different.count() + parts.count()
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use crate::plan::Ahead;
+pub use crate::plan::{Ahead, Drift};
 use crate::revision::duration;
 
 /// How much of a start happens.
@@ -53,6 +53,15 @@ pub enum Level {
 
 /// What was expected instead of a value.
 pub(super) type Expected = &'static str;
+
+pub(super) fn drift(text: &str) -> Result<Drift, Expected> {
+    match text {
+        "ignore" => Ok(Drift::Ignore),
+        "warn" => Ok(Drift::Warn),
+        "refuse" => Ok(Drift::Refuse),
+        _ => Err("ignore, warn or refuse"),
+    }
+}
 
 pub(super) fn ahead(text: &str) -> Result<Ahead, Expected> {
     match text {

@@ -34,6 +34,7 @@ impl Applier<'_> {
                 Err(Interruption::NotRecorded) => {
                     return Err(ApplyError::NotRecorded { revision: course.revision.clone() });
                 }
+                Err(Interruption::SchemaMoved) => return Err(ApplyError::SchemaMoved),
                 Err(Interruption::Failed { guard: Some(Guard::LockGone), .. }) => {
                     return Err(ApplyError::LockGone);
                 }

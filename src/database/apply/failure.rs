@@ -29,6 +29,8 @@ pub enum ApplyError {
     LockGone,
     /// Somebody else has moved the heads; nothing of the step was kept.
     HeadsMoved,
+    /// Somebody has changed the schema that was to be recorded; nothing of the step was kept.
+    SchemaMoved,
     /// The connection was lost; what was under way is either done and recorded, or neither.
     Lost(ServerError),
     /// The transaction ended without an error, but the ledger doesn't show it.
@@ -143,6 +145,7 @@ impl ApplyError {
                     .to_owned(),
             ),
             Self::HeadsMoved
+            | Self::SchemaMoved
             | Self::Lost(_)
             | Self::NotRecorded { .. }
             | Self::KeptDownFile(_)
@@ -156,7 +159,11 @@ impl ApplyError {
         match self {
             Self::Failed(failure) if failure.error.is("42501") => 77,
             Self::Failed(_) | Self::KeptDownFile(_) => 65,
-            Self::LockDeadline { .. } | Self::LockGone | Self::HeadsMoved | Self::Lost(_) => 75,
+            Self::LockDeadline { .. }
+            | Self::LockGone
+            | Self::HeadsMoved
+            | Self::SchemaMoved
+            | Self::Lost(_) => 75,
             Self::NotRecorded { .. } | Self::NotInThisImage { .. } => 70,
             Self::Stopped(signal) => 128 + signal.number(),
         }
@@ -169,7 +176,7 @@ impl ApplyError {
 
     /// Whether to go back to waiting: the state is one or the other, and reading it tells.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::LockGone | Self::HeadsMoved | Self::Lost(_))
+        matches!(self, Self::LockGone | Self::HeadsMoved | Self::SchemaMoved | Self::Lost(_))
     }
 }
 
@@ -190,6 +197,9 @@ impl fmt::Display for ApplyError {
             Self::LockGone => f.write_str("this session does not hold the migration lock any more"),
             Self::HeadsMoved => {
                 f.write_str("somebody else has changed the ledger although the lock is ours")
+            }
+            Self::SchemaMoved => {
+                f.write_str("somebody has changed the schema while it was compared")
             }
             Self::Lost(_) => f.write_str("the connection was lost during the migration"),
             Self::NotRecorded { revision } => write!(
@@ -213,6 +223,7 @@ impl std::error::Error for ApplyError {
             Self::KeptDownFile(error) => Some(error),
             Self::LockGone
             | Self::HeadsMoved
+            | Self::SchemaMoved
             | Self::NotRecorded { .. }
             | Self::NotInThisImage { .. }
             | Self::Stopped(_) => None,

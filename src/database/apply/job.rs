@@ -7,12 +7,14 @@ use super::Applier;
 use super::failure::{ApplyError, Failure, Kept, Place};
 use super::message::{self, Message};
 use super::session::{Guard, guard_of, timeouts};
+use crate::database::catalogue::read_schema_within;
 use crate::database::jitter::full_jitter;
 use crate::database::quote::literal;
-use crate::database::read::LedgerTables;
+use crate::database::read::{LedgerTables, ReadError};
 use crate::database::server_error::ServerError;
 use crate::database::wait::seconds;
 use crate::revision::{RevisionId, Script};
+use crate::schema::Schema;
 use crate::stop::Signal;
 
 const RECORDED: &str = "castoff: recorded";
@@ -25,6 +27,8 @@ pub(super) struct Job<'s> {
     pub(super) session: AtStart,
     /// Whether the script is a baseline, where a dump's settings for another server are left out.
     pub(super) baseline: bool,
+    /// The schema that must be there, for what is recorded because of it.
+    pub(super) proof: Option<&'s Schema>,
     pub(super) heads_before: Vec<RevisionId>,
     pub(super) record: Vec<String>,
     pub(super) heads_after: Vec<RevisionId>,
@@ -47,6 +51,7 @@ pub(super) enum Interruption {
     Stopped(Signal),
     Failed { error: ServerError, place: Option<Place>, guard: Option<Guard> },
     NotRecorded,
+    SchemaMoved,
 }
 
 impl Applier<'_> {
@@ -74,6 +79,10 @@ impl Applier<'_> {
                 }
                 Err(Interruption::NotRecorded) => {
                     return Err(ApplyError::NotRecorded { revision: revision.clone() });
+                }
+                Err(Interruption::SchemaMoved) => {
+                    self.roll_back().await;
+                    return Err(ApplyError::SchemaMoved);
                 }
                 Err(Interruption::Failed { error, place, guard }) => (error, place, guard),
             };
@@ -158,6 +167,10 @@ impl Applier<'_> {
         message.own(["BEGIN ISOLATION LEVEL READ COMMITTED"]);
         message.own(AS_OURSELVES);
         message.guard(&self.guard(&job.heads_before));
+        if let Some(schema) = job.proof {
+            self.send(&mut message, None).await?;
+            self.prove(schema).await?;
+        }
         if let AtStart::Kept(restore) = &job.session {
             message.own(restore);
         }
@@ -209,6 +222,19 @@ impl Applier<'_> {
             Ok(())
         } else {
             Err(Interruption::NotRecorded)
+        }
+    }
+
+    /// Sees to it that the schema is still the one that the plan was made from.
+    async fn prove(&self, schema: &Schema) -> Result<(), Interruption> {
+        let session = self.lock.session();
+        let reading = read_schema_within(session, self.ledger, self.optional);
+        match self.interruptible(reading).await? {
+            Ok(found) if found == *schema => Ok(()),
+            Err(ReadError::Server(error)) => {
+                Err(Interruption::Failed { error, place: None, guard: None })
+            }
+            Ok(_) | Err(_) => Err(Interruption::SchemaMoved),
         }
     }
 
