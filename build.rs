@@ -20,7 +20,21 @@ use std::{env, fs, io};
 #[allow(dead_code, unused_imports, unreachable_pub, reason = "the build needs the reader alone")]
 mod revision;
 
+/// Of the schemas only what a lock needs.
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "the build needs the reader alone")]
+#[path = "src/schema"]
+mod schema {
+    mod kind;
+    mod line;
+    mod lock;
+
+    pub use kind::Kind;
+    pub use line::{Identity, Line, Schema};
+    pub use lock::Lock;
+}
+
 use revision::{Graph, folder};
+use schema::Lock;
 
 /// The paths of a folder's files, relative and with `/`, and their bytes.
 type Files = Vec<(String, Vec<u8>)>;
@@ -39,6 +53,7 @@ fn embed() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=CASTOFF_MIGRATIONS");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/revision");
+    println!("cargo::rerun-if-changed=src/schema");
     let named = env::var_os("CASTOFF_MIGRATIONS").filter(|name| !name.is_empty());
     let folder = PathBuf::from(named.unwrap_or_else(|| OsString::from("migrations")));
     println!("cargo::rerun-if-changed={}", folder.display());
@@ -47,6 +62,7 @@ fn embed() -> Result<(), Box<dyn Error>> {
     gather(&folder, "", &mut files)
         .map_err(|error| format!("cannot read the migration folder {error}"))?;
     let graph = check(&files, &folder)?;
+    check_lock(&files, &graph)?;
 
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     copy(&files, &out.join("migrations"))?;
@@ -87,6 +103,16 @@ fn check(files: &Files, folder: &Path) -> Result<Graph, String> {
         }
         format!("the migration folder {} has problems", folder.display())
     })
+}
+
+/// A broken lock is an error like any other. One that was not written anew yet is told: it proves
+/// nothing, but who is at work on a revision wants to build.
+fn check_lock(files: &Files, graph: &Graph) -> Result<(), Box<dyn Error>> {
+    let Some(lock) = Lock::among(files)? else { return Ok(()) };
+    for stale in lock.stale(graph) {
+        println!("cargo::warning={stale}; run `castoff lock`");
+    }
+    Ok(())
 }
 
 /// Fills a clean folder, so that a file removed from the source does not stay embedded.

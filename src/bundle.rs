@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::migrations;
 use crate::revision::{Chain, RevisionId, folder};
+use crate::schema::Lock;
 
 /// This program's file, whatever its name is now; proc(5).
 const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -192,6 +193,9 @@ pub(crate) fn bundle(folder: &Path, output: &Path) -> Result<Bundled, Error> {
         files.iter().map(|(name, bytes)| (name.clone(), bytes)),
         &folder.to_string_lossy(),
     )?;
+    for stale in Lock::among(&files)?.iter().flat_map(|lock| lock.stale(&graph)) {
+        tracing::warn!("{stale}; run `castoff lock`");
+    }
     let Some((head, chain)) = graph.head().and_then(|id| Some((id.clone(), *graph.chain(id)?)))
     else {
         return Err(BundleError::NoMigrations { folder: folder.to_owned() }.into());

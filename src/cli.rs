@@ -17,7 +17,7 @@ use lexopt::{Arg, Parser};
 use crate::settings::{INIT, VARIABLES, Variable};
 
 pub use command::{App, Command};
-use command::{Takes, Topic};
+use command::{Given, Takes, Topic};
 pub use error::UsageError;
 pub use help::help;
 
@@ -57,7 +57,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
             }
             Some(Arg::Long(name)) => {
                 if let Some(flag) = line.topic.and_then(|topic| topic.own_flag(name)) {
-                    line.own_flags.push((flag, value(&mut parser, flag)?));
+                    let value = match flag.value {
+                        Some(_) => value(&mut parser, flag.name)?,
+                        None => String::new(),
+                    };
+                    match flag.variable {
+                        None => line.given.push(flag.name, value),
+                        Some(variable) if is_open(&value) => line.flags.push((variable, value)),
+                        Some(_) => {
+                            let (place, variable) = ("--scratch-url", "PGPASSWORD");
+                            return Err(UsageError::SecretUrl { place, variable });
+                        }
+                    }
                 } else {
                     let variable = variable(name)?;
                     let value = if variable.is_switch() {
@@ -84,7 +95,7 @@ struct Line {
     argument: Option<String>,
     app: Option<App>,
     flags: Vec<(&'static str, String)>,
-    own_flags: Vec<(&'static str, String)>,
+    given: Given,
     json: bool,
     help: bool,
     version: bool,
@@ -111,7 +122,13 @@ impl Line {
 
     fn positional(&mut self, value: &OsStr) -> Result<(), UsageError> {
         let text = value.to_str().ok_or(UsageError::NotUtf8)?;
-        if text.contains("://") || text.contains("password=") {
+        let takes_url = self.topic.is_some_and(|topic| topic.name == "diff");
+        if takes_url && text.contains("://") {
+            if !is_open(text) {
+                let (place, variable) = ("REV|URL", "PGPASSWORD");
+                return Err(UsageError::SecretUrl { place, variable });
+            }
+        } else if text.contains("://") || text.contains("password=") {
             return Err(UsageError::UrlArgument);
         }
         match (self.topic, &self.argument) {
@@ -133,7 +150,7 @@ impl Line {
             Command::Help(self.topic.map(|topic| topic.name))
         } else {
             let topic = self.topic.ok_or(UsageError::NoCommand)?;
-            topic.command(self.argument, &self.own_flags, self.app)?
+            topic.command(self.argument, &self.given, self.app)?
         };
         let starts_an_app = matches!(command, Command::Run { app: Some(_) });
         let is_help = matches!(command, Command::Help(_) | Command::Version);
@@ -142,6 +159,13 @@ impl Line {
         }
         Ok(Invocation { command, flags: self.flags, json: self.json })
     }
+}
+
+/// Whether a URL holds nothing that others must not read.
+fn is_open(url: &str) -> bool {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+    let user = authority.split_once('@').map_or("", |(user, _)| user);
+    !user.contains(':') && !url.contains("password")
 }
 
 /// The value of a flag that has just been read.

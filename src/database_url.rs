@@ -119,6 +119,23 @@ impl DatabaseUrl {
         })
     }
 
+    /// The same for another database of the server.
+    #[must_use]
+    pub(crate) fn with_dbname(&self, dbname: &str) -> Self {
+        Self { dbname: dbname.to_owned(), ..self.clone() }
+    }
+
+    /// The same with this password, if it has none.
+    #[must_use]
+    pub(crate) fn or_password(self, password: Option<&Password>) -> Self {
+        Self { password: self.password.or_else(|| password.cloned()), ..self }
+    }
+
+    /// Whether the other one means the same role on the same servers.
+    pub(crate) fn has_role_of(&self, other: &Self) -> bool {
+        (&self.endpoints, &self.user) == (&other.endpoints, &other.user)
+    }
+
     /// The servers to try, in order.
     pub fn servers(&self) -> impl Iterator<Item = Server> + '_ {
         self.endpoints.iter().map(|endpoint| self.server(endpoint))

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use crate::bundle::BundleError;
 use crate::cli::UsageError;
-use crate::database::{ApplyError, Class, NotReady, ReadError};
+use crate::database::{ApplyError, Class, NotReady, ReadError, ServerError};
 use crate::launch::AppError;
 use crate::plan::Refusal;
-use crate::revision::{FolderErrors, InvalidTarget, TargetError};
+use crate::revision::{FolderErrors, InvalidTarget, RevisionId, TargetError};
 use crate::schema::InvalidLock;
 use crate::settings::SettingsError;
 use crate::stop::Signal;
+use crate::walk::WalkError;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -33,6 +34,31 @@ pub enum Error {
     Folder(FolderErrors),
     /// The folder's `castoff.lock` is broken.
     Lock(InvalidLock),
+    /// The folder has no `castoff.lock`.
+    NoLock,
+    /// The database is at revisions whose schema only a later image knows.
+    UnknownSchema {
+        /// Those revisions.
+        later: Vec<RevisionId>,
+    },
+    /// The folder's `castoff.lock` is not what its revisions do.
+    LockDiffers {
+        /// What does not fit, a line each.
+        problems: Vec<String>,
+    },
+    /// The history is not what a lock could say.
+    Walk(WalkError),
+    /// No database can be made or dropped to walk the history on.
+    Scratch(ServerError),
+    /// The migrations are not in a folder of files, and a file is to be written there.
+    NoFolder,
+    /// A file cannot be written.
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The program's bundle cannot be read or made.
     Bundle(BundleError),
     /// Nobody has given this program any migrations.
@@ -87,10 +113,18 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::InvalidTarget(_) | Self::Target(_) => 64,
-            Self::UnreadableFolder { .. } | Self::Folder(_) | Self::Lock(_) => 65,
+            Self::UnreadableFolder { .. }
+            | Self::Folder(_)
+            | Self::Lock(_)
+            | Self::NoLock
+            | Self::UnknownSchema { .. }
+            | Self::LockDiffers { .. }
+            | Self::Walk(_) => 65,
+            Self::Scratch(error) if error.is_connection_loss() => 75,
+            Self::Scratch(error) if error.is("42501") => 77,
             Self::NotReady(not_ready) => not_ready_code(not_ready),
             Self::NotThere { .. } => 69,
-            Self::Signals(_) | Self::Output(_) => 70,
+            Self::Scratch(_) | Self::Unwritable { .. } | Self::Signals(_) | Self::Output(_) => 70,
             Self::LeaderTimeout { .. } | Self::GaveUp { .. } => 75,
             Self::Read(error) => match error {
                 error if error.is_transient() => 75,
@@ -102,7 +136,7 @@ impl Error {
             },
             Self::Refused(refusal) => refusal.exit_code(),
             Self::Apply(error) => error.exit_code(),
-            Self::Settings(_) | Self::NoMigrations => 78,
+            Self::Settings(_) | Self::NoMigrations | Self::NoFolder => 78,
             Self::Bundle(error) => error.exit_code(),
             Self::App(error) => error.exit_code(),
             Self::Stopped(signal) => 128 + signal.number(),
@@ -115,7 +149,18 @@ impl Error {
             Self::Usage(error) => error.hint(),
             Self::Settings(error) => error.hint(),
             Self::Folder(errors) => errors.hint(),
-            Self::Lock(_) => Some("write it anew with `castoff lock`".to_owned()),
+            Self::Lock(_) | Self::NoLock | Self::LockDiffers { .. } => {
+                Some("write it anew with `castoff lock`".to_owned())
+            }
+            Self::UnknownSchema { .. } => {
+                Some("ask the image that the database was upgraded by".to_owned())
+            }
+            Self::Walk(error) => Some(error.hint()),
+            Self::Scratch(error) if error.is("42501") => Some(
+                "set CASTOFF_SCRATCH_URL to a server on which the role may create databases"
+                    .to_owned(),
+            ),
+            Self::NoFolder => Some("name the folder with CASTOFF_MIGRATIONS_DIR".to_owned()),
             Self::Bundle(error) => error.hint(),
             Self::NoMigrations => Some(
                 "put them in with `castoff bundle --migrations DIR --output FILE`, or name a \
@@ -139,6 +184,8 @@ impl Error {
             ),
             Self::GaveUp { source, .. } => source.hint(),
             Self::UnreadableFolder { .. }
+            | Self::Scratch(_)
+            | Self::Unwritable { .. }
             | Self::Signals(_)
             | Self::InvalidTarget(_)
             | Self::Target(_)
@@ -186,6 +233,21 @@ impl fmt::Display for Error {
             }
             Self::Folder(errors) => write!(f, "the migration folder is broken\n{errors}"),
             Self::Lock(error) => error.fmt(f),
+            Self::LockDiffers { problems } => {
+                write!(f, "castoff.lock is not what the revisions do:\n  {}", problems.join("\n  "))
+            }
+            Self::NoLock => f.write_str(
+                "nothing is known of what the revisions do to the schema: there is no castoff.lock",
+            ),
+            Self::UnknownSchema { later } => write!(
+                f,
+                "what the schema of {} is cannot be said: this image does not contain it",
+                later.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+            Self::Walk(error) => error.fmt(f),
+            Self::Scratch(_) => f.write_str("no database can be made to walk the history on"),
+            Self::NoFolder => f.write_str("there is no folder migrations/ here"),
+            Self::Unwritable { path, .. } => write!(f, "cannot write {}", path.display()),
             Self::Bundle(error) => error.fmt(f),
             Self::NoMigrations => f.write_str("this castoff has no migrations in it"),
             Self::App(error) => error.fmt(f),
@@ -221,7 +283,9 @@ impl std::error::Error for Error {
             Self::Settings(error) => error.source(),
             Self::Bundle(error) => error.source(),
             Self::App(error) => error.source(),
+            Self::Scratch(error) => Some(error),
             Self::UnreadableFolder { source, .. }
+            | Self::Unwritable { source, .. }
             | Self::Signals(source)
             | Self::Output(source) => Some(source),
             Self::Read(error) => error.source(),
@@ -230,6 +294,11 @@ impl std::error::Error for Error {
             Self::GaveUp { source, .. } => Some(source),
             Self::Folder(_)
             | Self::Lock(_)
+            | Self::NoLock
+            | Self::UnknownSchema { .. }
+            | Self::LockDiffers { .. }
+            | Self::Walk(_)
+            | Self::NoFolder
             | Self::NoMigrations
             | Self::NotReady(_)
             | Self::LeaderTimeout { .. }
@@ -256,6 +325,7 @@ from! {
     SettingsError => Settings,
     FolderErrors => Folder,
     InvalidLock => Lock,
+    WalkError => Walk,
     BundleError => Bundle,
     AppError => App,
     NotReady => NotReady,

@@ -47,7 +47,9 @@ mod bundle;
 mod database;
 mod launch;
 mod migrations;
+mod scratch;
 mod stop;
+mod walk;
 
 use std::process::ExitCode;
 
@@ -65,6 +67,7 @@ pub use crate::plan::Plan;
 pub use crate::revision::Target;
 pub use crate::settings::Settings;
 pub use crate::stop::{Signal, Stop};
+pub use crate::walk::WalkError;
 
 /// The folder that this crate was built with: `CASTOFF_MIGRATIONS`, or the example in
 /// `migrations/`.

@@ -10,9 +10,9 @@ use crate::database::{
 };
 use crate::error::Error;
 use crate::migrations::{Migrations, Source};
-use crate::plan::{self, Baseline, DatabaseState, Drift, Image, Plan, Policy, Standing};
+use crate::plan::{self, Baseline, DatabaseState, Drift, Image, Plan, Policy, Refusal, Standing};
 use crate::revision::{Chain, Graph, Revision, RevisionId, Target};
-use crate::schema::{Optional, Schema};
+use crate::schema::{Lock, Optional, Schema};
 use crate::settings::{Settings, SettingsError};
 use crate::stop::Stop;
 
@@ -135,6 +135,18 @@ impl Migrator {
         Ok(reading)
     }
 
+    /// What is known of what the revisions do.
+    pub(crate) fn lock(&self) -> Result<Option<&Lock>, Error> {
+        self.source.lock()
+    }
+
+    /// The same, if it is there and about these revisions.
+    pub(crate) fn fitting_lock(&self) -> Result<&Lock, Error> {
+        let lock = self.lock()?.ok_or(Error::NoLock)?;
+        let stale = lock.stale(self.graph()?);
+        if stale.is_empty() { Ok(lock) } else { Err(Refusal::StaleLock { stale }.into()) }
+    }
+
     /// The revisions, and what is known of what they do.
     pub(crate) fn image(&self) -> Result<Image<'_>, Error> {
         Ok(Image { graph: self.source.graph()?, lock: self.source.lock()? })
@@ -175,6 +187,13 @@ impl Migrator {
     pub async fn upgrade(&self, target: &Target) -> Result<Plan, Error> {
         self.has_migrations()?;
         boot(self, &Intent::Upgrade(self.policy(target.clone()))).await
+    }
+
+    /// Brings an empty database, or one that this has brought to an ancestor, to `target` by the
+    /// history alone, whatever baselines there are.
+    pub(crate) async fn walk_to(&self, target: &Target) -> Result<Plan, Error> {
+        let policy = Policy { history: true, ..self.policy(target.clone()) };
+        boot(self, &Intent::Upgrade(policy)).await
     }
 
     /// Takes back everything that descends from `target`, newest first; gives the plan that was
@@ -266,6 +285,7 @@ impl Migrator {
             ahead: self.settings.ahead,
             baseline: self.settings.baseline.clone().map(Baseline),
             drift: self.settings.drift,
+            history: false,
         }
     }
 }

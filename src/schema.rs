@@ -12,6 +12,7 @@
 //! Pure, like [`crate::revision`], on which alone it builds.
 
 mod difference;
+mod json;
 mod kind;
 mod line;
 mod lock;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::database_url::{DatabaseUrl, Parameter, Parameters};
+use crate::database_url::{DatabaseUrl, DatabaseUrlError, Parameter, Parameters, Password};
 
 pub use error::SettingsError;
 pub use source::Origin;
@@ -34,6 +34,10 @@ pub(crate) use variables::{INIT, VARIABLES, Variable};
 pub struct Settings {
     /// The database; absent if nothing names one.
     pub database: Option<DatabaseUrl>,
+    /// The server on which databases may be made to walk the history; the database's own if absent.
+    pub scratch: Option<DatabaseUrl>,
+    /// `PGPASSWORD`, for a database that an argument names.
+    pub libpq_password: Option<Password>,
     /// A folder to use instead of the built-in migrations.
     pub migrations_dir: Option<PathBuf>,
     /// The schema of the ledger.
@@ -175,6 +179,7 @@ impl Settings {
             .map_err(|_| SettingsError::Environment)?;
         let mut effective = Vec::new();
         let (database, url_variable) = database(&mut sources, &mut effective)?;
+        let scratch = scratch(&mut sources, &mut effective)?;
         let mut warnings = std::mem::take(&mut sources.warnings);
         if let (Some(_), Some(variable)) = (&database, sources.binding) {
             return Err(SettingsError::Unsupported { variable });
@@ -189,6 +194,8 @@ impl Settings {
         let read = &mut reader;
         let mut settings = Self {
             database,
+            scratch,
+            libpq_password: sources.value("PGPASSWORD").map(Password::new),
             migrations_dir: read.optional(
                 "CASTOFF_MIGRATIONS_DIR",
                 raw.migrations_dir,
@@ -252,10 +259,24 @@ impl Settings {
         self.database.as_ref().ok_or(SettingsError::NoDatabase)
     }
 
+    /// A database that an argument names: with the configured one's password if it is the same
+    /// role's on the same servers, else with libpq's.
+    pub(crate) fn another(&self, url: &str) -> Result<DatabaseUrl, SettingsError> {
+        let refused = |source| SettingsError::Database { variable: "the argument", source };
+        let other = DatabaseUrl::new(&Parameters::parse(url).map_err(refused)?, user::name)
+            .map_err(refused)?;
+        let ours = self.database.as_ref().filter(|database| database.has_role_of(&other));
+        let password = ours.and_then(DatabaseUrl::password).or(self.libpq_password.as_ref());
+        Ok(other.or_password(password))
+    }
+
     /// Every form in which the database's password was seen, for the scrubber of the log.
     pub fn secrets(&self) -> Vec<String> {
+        let urls = self.database.iter().chain(&self.scratch);
+        let libpq = self.libpq_password.iter().map(Password::expose);
         let mut secrets: Vec<String> =
-            self.database.iter().flat_map(DatabaseUrl::secrets).map(str::to_owned).collect();
+            urls.flat_map(DatabaseUrl::secrets).chain(libpq).map(str::to_owned).collect();
+        secrets.sort();
         secrets.dedup();
         secrets
     }
@@ -398,4 +419,30 @@ fn database(
     }
     effective.extend(taken);
     Ok((Some(database), variable))
+}
+
+/// Reads where `castoff lock` may make its databases; libpq's variables fill what the URL leaves open.
+fn scratch(
+    sources: &mut Sources,
+    effective: &mut Vec<Setting>,
+) -> Result<Option<DatabaseUrl>, SettingsError> {
+    const URL: &str = "CASTOFF_SCRATCH_URL";
+    let Some(url) = sources.secret(URL, "CASTOFF_SCRATCH_URL_FILE")?.map(str::to_owned) else {
+        return Ok(None);
+    };
+    let database = beside(&url, sources)
+        .map_err(|source| SettingsError::Database { variable: URL, source })?;
+    effective.push(Setting { name: URL, value: database.to_string(), origin: sources.origin(URL) });
+    Ok(Some(database))
+}
+
+fn beside(url: &str, sources: &Sources) -> Result<DatabaseUrl, DatabaseUrlError> {
+    let mut parameters = Parameters::parse(url)?;
+    for parameter in Parameter::all() {
+        let value = parameter.variable().and_then(|name| sources.value(name));
+        if let Some(value) = value.filter(|_| !parameters.has(parameter)) {
+            parameters.fill(parameter, value.to_owned());
+        }
+    }
+    DatabaseUrl::new(&parameters, user::name)
 }

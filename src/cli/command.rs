@@ -49,7 +49,24 @@ pub enum Command {
     /// Lists the revisions that the database lacks.
     Pending,
     /// Checks that the database is at head.
-    Check,
+    Check {
+        /// Checks its schema too.
+        drift: bool,
+    },
+    /// Shows how the schema differs from a revision's, or from another database's.
+    Diff {
+        /// The revision or the database; the database's own revisions without one.
+        other: Option<String>,
+    },
+    /// Writes what each revision does to the schema.
+    Lock {
+        /// Compares instead of writing.
+        check: bool,
+        /// Takes each revision back too.
+        reversible: bool,
+        /// What is written besides.
+        with: Option<String>,
+    },
     /// Shows what an upgrade would do.
     Plan,
     /// Writes a copy of this program with a migration folder inside.
@@ -99,12 +116,70 @@ pub(super) enum Takes {
     Optional(&'static str, fn(Option<String>) -> Command),
     /// An argument, by its name in the help.
     Required(&'static str, fn(String) -> Command),
-    /// Two flags of its own, by their names and the names of their values.
-    Flags([(&'static str, &'static str); 2], fn([String; 2]) -> Command),
+    /// Flags of its own.
+    Flags(&'static [OwnFlag], fn(&Given) -> Command),
     /// The name of a command.
     Topic,
     /// An application behind `--`.
     App,
+}
+
+/// A flag that one command has.
+pub(super) struct OwnFlag {
+    pub(super) name: &'static str,
+    /// What its value is, for the help; without one it is a switch.
+    pub(super) value: Option<&'static str>,
+    /// Whether the command is nothing without it.
+    is_required: bool,
+    /// The variable of a URL that it sets, if that holds no secret.
+    pub(super) variable: Option<&'static str>,
+}
+
+impl OwnFlag {
+    const fn required(name: &'static str, value: &'static str) -> Self {
+        Self { name, value: Some(value), is_required: true, variable: None }
+    }
+
+    const fn optional(name: &'static str, value: &'static str) -> Self {
+        Self { name, value: Some(value), is_required: false, variable: None }
+    }
+
+    const fn url(name: &'static str, variable: &'static str) -> Self {
+        Self { variable: Some(variable), ..Self::optional(name, "URL") }
+    }
+
+    const fn switch(name: &'static str) -> Self {
+        Self { name, value: None, is_required: false, variable: None }
+    }
+
+    /// As the help has it.
+    fn usage(&self) -> String {
+        let value = self.value.map(|value| format!(" {value}")).unwrap_or_default();
+        format!("--{}{value}", self.name)
+    }
+}
+
+/// The flags of its own that a command was given; the last of a name counts.
+#[derive(Debug, Default)]
+pub(super) struct Given(Vec<(&'static str, String)>);
+
+impl Given {
+    pub(super) fn push(&mut self, flag: &'static str, value: String) {
+        self.0.push((flag, value));
+    }
+
+    fn value(&self, flag: &str) -> Option<&str> {
+        self.0.iter().rfind(|(name, _)| *name == flag).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a flag that is there, since it is required.
+    fn required(&self, flag: &str) -> PathBuf {
+        self.value(flag).unwrap_or_default().into()
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.value(flag).is_some()
+    }
 }
 
 const TARGET: &str = "A target is head, base, a revision or the beginning of its id, +N or -N.";
@@ -112,7 +187,7 @@ const READS_ONLY: &str = "Changes nothing.";
 const NO_DATABASE: &str = "Needs no database.";
 
 /// Every command, in the order in which the help shows them.
-pub(super) static COMMANDS: [Topic; 18] = [
+pub(super) static COMMANDS: [Topic; 20] = [
     Topic {
         name: "run",
         takes: Takes::App,
@@ -162,9 +237,41 @@ pub(super) static COMMANDS: [Topic; 18] = [
     },
     Topic {
         name: "check",
-        takes: Takes::Nothing(Command::Check),
+        takes: Takes::Flags(&[OwnFlag::switch("drift")], |given| Command::Check {
+            drift: given.has("drift"),
+        }),
         summary: "fail unless the database is at head",
-        details: "Changes nothing; the exit code is the answer.",
+        details: "Changes nothing; the exit code is the answer. With --drift the schema must be\n\
+                  the one that castoff.lock says, too.",
+    },
+    Topic {
+        name: "diff",
+        takes: Takes::Optional("REV|URL", |other| Command::Diff { other }),
+        summary: "show what the schema has otherwise",
+        details: "Compares the database's schema with the one that castoff.lock says of REV, or of\n\
+                  its own revisions, or with another database's. Changes nothing; the exit code\n\
+                  is 1 if there is a difference.",
+    },
+    Topic {
+        name: "lock",
+        takes: Takes::Flags(
+            &[
+                OwnFlag::switch("check"),
+                OwnFlag::switch("reversible"),
+                OwnFlag::optional("with", "WHAT"),
+                OwnFlag::url("scratch-url", "CASTOFF_SCRATCH_URL"),
+            ],
+            |given| Command::Lock {
+                check: given.has("check"),
+                reversible: given.has("reversible"),
+                with: given.value("with").map(str::to_owned),
+            },
+        ),
+        summary: "write what each revision does to the schema",
+        details: "Runs the history on databases of its own, which it makes beside URL (with a\n\
+                  password: CASTOFF_SCRATCH_URL) or the configured one and drops again, and\n\
+                  writes castoff.lock; --check compares instead, --reversible runs the down\n\
+                  files too. WHAT is comments, owners, grants or several with commas.",
     },
     Topic {
         name: "plan",
@@ -198,9 +305,13 @@ pub(super) static COMMANDS: [Topic; 18] = [
     },
     Topic {
         name: "bundle",
-        takes: Takes::Flags([("migrations", "DIR"), ("output", "FILE")], |[migrations, output]| {
-            Command::Bundle { migrations: migrations.into(), output: output.into() }
-        }),
+        takes: Takes::Flags(
+            &[OwnFlag::required("migrations", "DIR"), OwnFlag::required("output", "FILE")],
+            |given| Command::Bundle {
+                migrations: given.required("migrations"),
+                output: given.required("output"),
+            },
+        ),
         summary: "put migrations into a copy of castoff",
         details: "Writes FILE: this program with the migrations of DIR inside, checked as they\n\
                   would be if they were compiled in. FILE may be the running castoff itself.\n\
@@ -243,11 +354,9 @@ pub(super) fn topic(name: &str) -> Result<&'static Topic, UsageError> {
 
 impl Topic {
     /// The flag of its own that has this name.
-    pub(super) fn own_flag(&self, name: &str) -> Option<&'static str> {
+    pub(super) fn own_flag(&self, name: &str) -> Option<&'static OwnFlag> {
         match self.takes {
-            Takes::Flags(flags, _) => {
-                flags.into_iter().map(|(flag, _)| flag).find(|flag| *flag == name)
-            }
+            Takes::Flags(flags, _) => flags.iter().find(|flag| flag.name == name),
             Takes::Nothing(_)
             | Takes::Optional(..)
             | Takes::Required(..)
@@ -262,9 +371,13 @@ impl Topic {
             Takes::Nothing(_) => String::new(),
             Takes::Optional(argument, _) => format!(" [{argument}]"),
             Takes::Required(argument, _) => format!(" {argument}"),
-            Takes::Flags(flags, _) => {
-                flags.iter().map(|(flag, value)| format!(" --{flag} {value}")).collect()
-            }
+            Takes::Flags(flags, _) => flags
+                .iter()
+                .map(|flag| {
+                    let (open, close) = if flag.is_required { ("", "") } else { ("[", "]") };
+                    format!(" {open}{}{close}", flag.usage())
+                })
+                .collect(),
             Takes::Topic => " [COMMAND]".to_owned(),
             Takes::App => " [-- APP ARGS…]".to_owned(),
         }
@@ -274,20 +387,19 @@ impl Topic {
     pub(super) fn command(
         &self,
         argument: Option<String>,
-        own_flags: &[(&'static str, String)],
+        given: &Given,
         app: Option<App>,
     ) -> Result<Command, UsageError> {
         match (&self.takes, argument) {
-            (Takes::Flags([first, second], command), None) => {
-                let value = |(flag, placeholder)| {
-                    let given = own_flags.iter().rfind(|(name, _)| *name == flag);
-                    let argument = format!("--{flag} {placeholder}");
-                    given.map(|(_, value)| value.clone()).ok_or(UsageError::MissingArgument {
-                        command: self.name,
-                        argument: argument.into(),
-                    })
-                };
-                Ok(command([value(*first)?, value(*second)?]))
+            (Takes::Flags(flags, command), None) => {
+                let missing = flags.iter().find(|flag| flag.is_required && !given.has(flag.name));
+                match missing {
+                    None => Ok(command(given)),
+                    Some(flag) => {
+                        let argument = flag.usage().into();
+                        Err(UsageError::MissingArgument { command: self.name, argument })
+                    }
+                }
             }
             (Takes::Nothing(command), None) => Ok(command.clone()),
             (Takes::Optional(_, command), argument) => Ok(command(argument)),

@@ -33,6 +33,13 @@ pub enum UsageError {
         /// The variable to set instead.
         variable: &'static str,
     },
+    /// A URL with a password where only one without may stand.
+    SecretUrl {
+        /// Where it stands, as the help has it.
+        place: &'static str,
+        /// The variable to set instead.
+        variable: &'static str,
+    },
     /// A flag without a value, or with an empty one.
     MissingValue {
         /// The flag with its dashes.
@@ -56,6 +63,15 @@ pub enum UsageError {
         command: &'static str,
         /// The argument.
         argument: String,
+    },
+    /// A flag that takes some words and got another.
+    UnknownWord {
+        /// The flag with its dashes.
+        flag: &'static str,
+        /// The word.
+        word: String,
+        /// The words.
+        expected: &'static str,
     },
     /// An application without `--` before it.
     AppWithoutDashes,
@@ -86,6 +102,9 @@ impl UsageError {
             }
             Self::NoCommand | Self::UnknownFlag { nearest: None, .. } => Some(HELP.into()),
             Self::SecretFlag { variable, .. } => Some(format!("set {variable} instead")),
+            Self::SecretUrl { variable, .. } => {
+                Some(format!("leave the password out and set {variable}"))
+            }
             Self::MissingArgument { command, .. } | Self::UnexpectedArgument { command, .. } => {
                 Some(format!("`castoff help {command}` says what it takes"))
             }
@@ -94,7 +113,10 @@ impl UsageError {
                 Some("write `castoff run --init -- APP ARGS…`".into())
             }
             Self::UrlArgument => Some("set CASTOFF_DATABASE_URL or DATABASE_URL instead".into()),
-            Self::MissingValue { .. } | Self::UnexpectedValue { .. } | Self::NotUtf8 => None,
+            Self::MissingValue { .. }
+            | Self::UnexpectedValue { .. }
+            | Self::UnknownWord { .. }
+            | Self::NotUtf8 => None,
         }
     }
 
@@ -129,8 +151,16 @@ impl fmt::Display for UsageError {
                 "{flag} is not a flag, because every process of a machine can read the command \
                  lines of the others"
             ),
+            Self::SecretUrl { place, .. } => write!(
+                f,
+                "the URL at {place} has a password, and every process of a machine can read the \
+                 command lines of the others"
+            ),
             Self::MissingValue { flag } => write!(f, "{flag} has no value"),
             Self::UnexpectedValue { flag } => write!(f, "{flag} has a value, and takes none"),
+            Self::UnknownWord { flag, word, expected } => {
+                write!(f, "{flag} knows {expected}, but not {}", shown(word))
+            }
             Self::MissingArgument { command, argument } => {
                 write!(f, "`castoff {command}` needs a {argument}")
             }

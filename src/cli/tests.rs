@@ -44,7 +44,16 @@ fn each_command_is_understood() {
         ("history", Command::History),
         ("show 0001", Command::Show { revision: text("0001") }),
         ("pending", Command::Pending),
-        ("check", Command::Check),
+        ("check", Command::Check { drift: false }),
+        ("check --drift", Command::Check { drift: true }),
+        ("diff", Command::Diff { other: None }),
+        ("diff 0002 --json", Command::Diff { other: Some(text("0002")) }),
+        ("diff postgresql://u@h/d", Command::Diff { other: Some(text("postgresql://u@h/d")) }),
+        ("lock", Command::Lock { check: false, reversible: false, with: None }),
+        (
+            "lock --reversible --with comments --check",
+            Command::Lock { check: true, reversible: true, with: Some(text("comments")) },
+        ),
         ("plan", Command::Plan),
         (
             "bundle --migrations m --output=/castoff",
@@ -105,6 +114,12 @@ fn a_switch_is_on_without_a_value() {
 }
 
 #[test]
+fn an_open_url_may_be_a_flag_of_lock() {
+    let invocation = parsed("lock --check --scratch-url postgresql://u@h/d").unwrap();
+    assert_eq!(invocation.flags, [("CASTOFF_SCRATCH_URL", "postgresql://u@h/d".to_owned())]);
+}
+
+#[test]
 fn an_init_without_an_application_is_refused() {
     for line in ["run --init", "run --init --", "--init upgrade", "current --init"] {
         assert_eq!(parsed(line), Err(UsageError::InitWithoutApp), "{line}");
@@ -150,6 +165,16 @@ fn a_wrong_line_says_what_is_wrong_and_what_to_write() {
         ("run --output x", "\"--output\" is not a flag", "castoff help"),
         ("run --migrations x", "\"--migrations\" is not a flag", "castoff help"),
         ("install", "needs a PATH", "castoff help install"),
+        ("lock --check=yes", "--check has a value", ""),
+        ("lock x", "does not take \"x\" as well", "castoff help lock"),
+        ("diff postgresql://u:pw@h/d", "the URL at REV|URL has a password", "PGPASSWORD"),
+        ("diff postgresql://h/d?password=pw", "has a password", "PGPASSWORD"),
+        ("lock --scratch-url postgresql://u:pw@h", "the URL at --scratch-url has a", "PGPASSWORD"),
+        (
+            "check --scratch-url postgresql://h",
+            "--scratch-url is not a flag",
+            "CASTOFF_SCRATCH_URL",
+        ),
         ("upgrade a b", "does not take \"b\" as well", "castoff help upgrade"),
         ("current x", "does not take \"x\" as well", "castoff help current"),
         ("help nothing", "\"nothing\" is not a command", ""),
@@ -184,6 +209,9 @@ fn no_error_repeats_what_may_be_a_secret() {
         "upgrade password=S3ntinel",
         "run postgresql://u:S3ntinel@h",
         "current postgresql://u:S3ntinel@h",
+        "diff postgresql://u:S3ntinel@h",
+        "lock --scratch-url postgresql://u:S3ntinel@h",
+        "lock --scratch-url password=S3ntinel",
     ] {
         let error = parsed(line).expect_err(line);
         let shown = format!("{error} {error:?} {:?}", error.hint());
@@ -210,7 +238,7 @@ fn only_the_applications_arguments_may_be_other_than_utf_8() {
 #[test]
 fn the_help_is_one_screen_and_names_everything() {
     let text = help(None);
-    assert!(text.lines().count() <= 55, "{} lines", text.lines().count());
+    assert!(text.lines().count() <= 66, "{} lines", text.lines().count());
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -218,7 +246,7 @@ fn the_help_is_one_screen_and_names_everything() {
         assert!(text.contains(&format!("\n  {}", topic.name)), "{}", topic.name);
         let own = help(Some(topic.name));
         assert!(own.starts_with(&format!("castoff {}", topic.name)));
-        assert!(own.lines().count() <= 8 && own.lines().all(|l| l.chars().count() <= 80), "{own}");
+        assert!(own.lines().count() <= 9 && own.lines().all(|l| l.chars().count() <= 80), "{own}");
     }
     for variable in VARIABLES.iter().filter(|variable| !variable.is_secret()) {
         let flag = format!("--{} {}", variable.flag(), variable.placeholder);

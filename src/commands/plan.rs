@@ -1,19 +1,27 @@
 //! `castoff plan`, `pending` and `check`: what a start would do, and why, without doing it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
+use super::diff::{self, Differs};
 use super::history::Listing;
 use super::{Bench, Outcome};
 use crate::error::Error;
 use crate::plan::{Action, Down, Plan, Standing};
 use crate::revision::RevisionId;
+use crate::schema::Entry;
 
 /// A plan before it is applied.
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Prospect<'a>(&'a Plan);
+struct Prospect<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    /// What the revisions that run do to the schema, as far as it is known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    schema: BTreeMap<&'a str, &'a Entry>,
+}
 
 /// A plan after it was applied.
 #[derive(Serialize)]
@@ -26,11 +34,19 @@ struct Checked<'a> {
     at_head: bool,
     #[serde(flatten)]
     plan: &'a Plan,
+    /// How the schema stands, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<Differs>,
 }
 
 pub(super) async fn plan(bench: &Bench<'_>) -> Result<Outcome, Error> {
     let plan = bench.migrator.plan().await?;
-    bench.print(&Prospect(&plan))
+    let (graph, lock) = (bench.migrator.graph()?, bench.migrator.lock()?);
+    let schema = plan.steps().iter().filter_map(|step| {
+        let Action::Upgrade { revision, .. } = step.action() else { return None };
+        Some((revision.as_str(), lock?.get(graph.get(revision)?)?))
+    });
+    bench.print(&Prospect { plan: &plan, schema: schema.collect() })
 }
 
 pub(super) async fn pending(bench: &Bench<'_>) -> Result<Outcome, Error> {
@@ -39,24 +55,32 @@ pub(super) async fn pending(bench: &Bench<'_>) -> Result<Outcome, Error> {
 }
 
 /// Exit code 0 if a start would change nothing but its own notes, 1 if it would.
-pub(super) async fn check(bench: &Bench<'_>) -> Result<Outcome, Error> {
+///
+/// With `drift` the schema must be the one that the ledger says, too.
+pub(super) async fn check(bench: &Bench<'_>, drift: bool) -> Result<Outcome, Error> {
     let plan = bench.migrator.check().await?;
     let at_head = matches!(plan.standing(), Standing::AtHead | Standing::Ahead { .. });
-    bench.report.result(&Checked { at_head, plan: &plan }, bench.json)?;
-    Ok(Outcome::Exit(u8::from(!at_head)))
+    let schema = if drift { Some(diff::with_own_revisions(bench).await?) } else { None };
+    let differs = schema.as_ref().is_some_and(|schema| !schema.difference.is_empty());
+    bench.report.result(&Checked { at_head, plan: &plan, schema }, bench.json)?;
+    Ok(Outcome::Exit(u8::from(!at_head || differs)))
 }
 
 impl fmt::Display for Prospect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", Reason(self.0.standing()))?;
-        write_steps(f, self.0)
+        let Self { plan, schema } = self;
+        writeln!(f, "{}", Reason(plan.standing()))?;
+        write_steps(f, plan, |revision| schema.get(revision.as_str()).copied())
     }
 }
 
 impl fmt::Display for Checked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", Reason(self.plan.standing()))?;
-        if self.at_head { Ok(()) } else { write_steps(f, self.plan) }
+        if !self.at_head {
+            write_steps(f, self.plan, |_| None)?;
+        }
+        self.schema.iter().try_for_each(|schema| schema.fmt(f))
     }
 }
 
@@ -101,7 +125,12 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-fn write_steps(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+/// Writes what is done, with what each revision that runs does to the schema.
+fn write_steps<'a>(
+    f: &mut fmt::Formatter<'_>,
+    plan: &Plan,
+    effect: impl Fn(&RevisionId) -> Option<&'a Entry>,
+) -> fmt::Result {
     for step in plan.steps() {
         match step.action() {
             Action::Record { revisions, origin } => {
@@ -115,6 +144,9 @@ fn write_steps(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
             }
             Action::Upgrade { revision, resume: None } => {
                 writeln!(f, "  upgrade {} -> {revision}", ids(step.heads_before()))?;
+                for (sign, line) in effect(revision).iter().flat_map(|entry| entry.lines()) {
+                    writeln!(f, "    {sign} {line}")?;
+                }
             }
             Action::Upgrade { revision, resume: Some(done) } => {
                 writeln!(

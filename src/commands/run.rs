@@ -24,7 +24,7 @@ pub(super) async fn run(bench: &Bench<'_>, app: Option<App>) -> Result<Outcome, 
             wait::for_target(bench, "head").await?;
             Ok(launch(app))
         }
-        Mode::Check => super::plan::check(bench).await,
+        Mode::Check => super::plan::check(bench, false).await,
         Mode::Skip => Ok(skip(app)),
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Bench, Outcome};
 use crate::error::Error;
 use crate::revision::{Resolved, Revision, RevisionId, Script, Target};
+use crate::schema::Entry;
 
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -18,6 +19,9 @@ struct Shown<'a> {
     checksum: String,
     chain: Option<String>,
     files: Vec<File<'a>>,
+    /// What it does to the schema, if that is known of its file as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<&'a Entry>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +52,7 @@ pub(super) fn run(bench: &Bench<'_>, text: &str) -> Result<Outcome, Error> {
         Resolved::Revision(id) => graph.get(&id).into_iter().collect(),
         Resolved::Heads => bench.migrator.heads()?,
     };
+    let lock = bench.migrator.lock()?;
     let shown = revisions.into_iter().map(|revision| Shown {
         revision: revision.id(),
         down_revisions: revision.down_revisions(),
@@ -61,6 +66,7 @@ pub(super) fn run(bench: &Bench<'_>, text: &str) -> Result<Outcome, Error> {
             .flatten()
             .map(File::of)
             .collect(),
+        schema: lock.and_then(|lock| lock.get(revision)),
     });
     bench.print(&AllShown(shown.collect()))
 }
@@ -93,6 +99,13 @@ impl fmt::Display for Shown<'_> {
             let many = if file.statements == 1 { "" } else { "s" };
             writeln!(f, "File:        {}, {} statement{many} {how}", file.path, file.statements)?;
         }
-        Ok(())
+        match self.schema.map(Entry::lines).as_deref() {
+            None => Ok(()),
+            Some([]) => writeln!(f, "Schema:      stays as it is"),
+            Some(lines) => {
+                writeln!(f, "Schema:")?;
+                lines.iter().try_for_each(|(sign, line)| writeln!(f, "  {sign} {line}"))
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{
     AsyncMessage, Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, Socket,
 };
+use tracing::instrument::WithSubscriber;
 
 use super::server_error::ServerError;
 use crate::database_url::{DatabaseUrl, Server};
@@ -159,7 +160,9 @@ async fn open(config: &Config, notices: Notices) -> Result<(Client, Driver), Ser
         .parameter("server_version")
         .and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
         .unwrap_or(0);
-    let task = tokio::spawn(drive(connection, notices, Arc::clone(&ended)));
+    let driver = drive(connection, notices, Arc::clone(&ended));
+    // Who is not to be told what a connection does is not told the server's notices either.
+    let task = tokio::spawn(driver.with_current_subscriber());
     Ok((client, Driver { task, ended, major_version }))
 }
 

@@ -61,12 +61,20 @@ pub struct Policy {
     pub baseline: Option<Baseline>,
     /// What to do about a schema that is not what the ledger says.
     pub drift: Drift,
+    /// Whether an empty database walks the history even where a baseline stands for it.
+    pub history: bool,
 }
 
 impl Policy {
     /// To the head, with the defaults.
     pub fn head() -> Self {
-        Self { target: Target::head(), ahead: Ahead::Start, baseline: None, drift: Drift::Ignore }
+        Self {
+            target: Target::head(),
+            ahead: Ahead::Start,
+            baseline: None,
+            drift: Drift::Ignore,
+            history: false,
+        }
     }
 }
 
@@ -386,7 +394,7 @@ fn fresh(graph: &Graph, policy: &Policy, standing: Standing) -> Result<Plan, Ref
     let mut planner = Planner::new(graph.lineage(), Vec::new(), []);
     let baseline = in_order(graph, &wanted)
         .into_iter()
-        .filter(|revision| revision.baseline().is_some())
+        .filter(|revision| revision.baseline().is_some() && !policy.history)
         .map(|revision| (graph.lineage().ancestors([revision.id()]), revision))
         .max_by_key(|(covered, _)| covered.len());
     let mut rest = wanted.clone();

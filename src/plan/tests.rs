@@ -534,10 +534,7 @@ fn lock(graph: &Graph) -> Lock {
 }
 
 fn tables(names: &[&str]) -> Schema {
-    names
-        .iter()
-        .map(|name| format!("table public.{name}").parse::<Line>().unwrap())
-        .collect()
+    names.iter().map(|name| format!("table public.{name}").parse::<Line>().unwrap()).collect()
 }
 
 /// A database without a ledger and with these tables.

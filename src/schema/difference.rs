@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
+use super::line::patch;
 use super::{Kind, Line, Schema};
 
 /// What a schema has otherwise than it should; empty if it is as it should be.
@@ -55,22 +54,13 @@ impl Difference {
     pub fn lines(&self) -> Vec<(char, &Line)> {
         let expected = self.missing.iter().chain(self.different.iter().map(|(line, _)| line));
         let found = self.extra.iter().chain(self.different.iter().map(|(_, line)| line));
-        let mut lines: Vec<_> =
-            expected.map(|line| ('-', line)).chain(found.map(|line| ('+', line))).collect();
-        lines.sort_by(|(a_sign, a), (b_sign, b)| (&a.identity, b_sign).cmp(&(&b.identity, a_sign)));
-        lines
+        patch(expected, found)
     }
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines().iter().try_for_each(|(sign, line)| writeln!(f, "{sign} {line}"))
-    }
-}
-
-impl Serialize for Difference {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.lines().iter().map(|(sign, line)| format!("{sign} {line}")))
     }
 }
 

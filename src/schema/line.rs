@@ -104,10 +104,15 @@ impl fmt::Display for Line {
     }
 }
 
-impl serde::Serialize for Line {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+/// Lines with `-` and lines with `+` before them, as a patch has them.
+pub(super) fn patch<'a>(
+    minus: impl Iterator<Item = &'a Line>,
+    plus: impl Iterator<Item = &'a Line>,
+) -> Vec<(char, &'a Line)> {
+    let mut lines: Vec<_> =
+        minus.map(|line| ('-', line)).chain(plus.map(|line| ('+', line))).collect();
+    lines.sort_by(|(a_sign, a), (b_sign, b)| (&a.identity, b_sign).cmp(&(&b.identity, a_sign)));
+    lines
 }
 
 fn one_line(text: &str) -> String {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 
+use super::line::patch;
 use super::{Identity, Line, Schema};
-use crate::revision::{Checksum, Graph, RevisionId};
+use crate::revision::folder::LOCK;
+use crate::revision::{Checksum, Graph, Revision, RevisionId};
 
 /// The first line of the file.
 const FORMAT: &str =
@@ -72,6 +74,26 @@ pub struct Entry {
     pub adds: Vec<Line>,
 }
 
+impl Entry {
+    /// The lines, with `-` before what it removes and `+` before what it adds.
+    pub fn lines(&self) -> Vec<(char, &Line)> {
+        patch(self.removes.iter(), self.adds.iter())
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        let alike = |these: &[Line], others: &[Line]| {
+            these.len() == others.len()
+                && these
+                    .iter()
+                    .zip(others)
+                    .all(|(line, other)| line.identity == other.identity && line.agrees(other))
+        };
+        (self.checksum, self.baseline) == (other.checksum, other.baseline)
+            && alike(&self.removes, &other.removes)
+            && alike(&self.adds, &other.adds)
+    }
+}
+
 /// What each revision of a folder does to the schema, parents first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
@@ -86,14 +108,31 @@ impl Lock {
         Self { optional, entries }
     }
 
+    /// Adds what one more revision does.
+    pub fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// The revisions of which another lock says something else, or nothing; bodies that different
+    /// majors have written do not contradict each other.
+    pub fn contradictions(&self, other: &Self) -> Vec<&RevisionId> {
+        let said: BTreeMap<_, _> =
+            other.entries.iter().map(|entry| (&entry.revision, entry)).collect();
+        let contradicts =
+            |entry: &&Entry| said.get(&entry.revision).is_none_or(|other| !entry.agrees(other));
+        self.entries.iter().filter(contradicts).map(|entry| &entry.revision).collect()
+    }
+
     /// The entries, parents first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// What a revision does.
-    pub fn get(&self, revision: &RevisionId) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.revision == *revision)
+    /// What a revision does, if this is about its file as it is.
+    pub fn get(&self, revision: &Revision) -> Option<&Entry> {
+        let mut entries = self.entries.iter();
+        entries
+            .find(|entry| entry.revision == *revision.id() && entry.checksum == revision.checksum())
     }
 
     /// The schema after these revisions and all before them.
@@ -138,7 +177,13 @@ impl Lock {
         stale
     }
 
-    /// Reads the file.
+    /// Reads the file among a folder's files, if it is there.
+    pub fn among<B: AsRef<[u8]>>(files: &[(String, B)]) -> Result<Option<Self>, InvalidLock> {
+        let file = files.iter().find(|(name, _)| name == LOCK);
+        file.map(|(_, text)| Self::parse(&String::from_utf8_lossy(text.as_ref()))).transpose()
+    }
+
+    /// Reads the file's text.
     pub fn parse(text: &str) -> Result<Self, InvalidLock> {
         let mut lines = text.lines().zip(1..);
         let invalid = |number, expected| InvalidLock { line: number, expected };
@@ -197,12 +242,7 @@ impl fmt::Display for Entry {
         if let Some(baseline) = self.baseline {
             writeln!(f, "baseline {baseline}")?;
         }
-        let mut lines: Vec<_> = self.removes.iter().map(|line| (&line.identity, 0, line)).collect();
-        lines.extend(self.adds.iter().map(|line| (&line.identity, 1, line)));
-        lines.sort();
-        lines.into_iter().try_for_each(|(_, sign, line)| {
-            writeln!(f, "{} {line}", if sign == 0 { '-' } else { '+' })
-        })
+        self.lines().iter().try_for_each(|(sign, line)| writeln!(f, "{sign} {line}"))
     }
 }
 

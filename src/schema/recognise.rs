@@ -32,6 +32,18 @@ pub enum Recognition {
     Foreign,
 }
 
+impl Recognition {
+    /// The revision that it is, or differs from least; the latest of several.
+    pub fn nearest(&self) -> Option<&RevisionId> {
+        match self {
+            Self::Exactly { revision, .. } => Some(revision),
+            Self::Ambiguous { candidates } => candidates.last(),
+            Self::Unknown { nearest, .. } => Some(nearest),
+            Self::Foreign => None,
+        }
+    }
+}
+
 /// Compares a schema with that of every revision; see [`compare`] for what counts.
 pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
     let managed = lock.managed();

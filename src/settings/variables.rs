@@ -30,9 +30,11 @@ const fn variable(
 ///
 /// None may begin with `CASTOFF_PORT`, `CASTOFF_HOST` or `CASTOFF_SERVICE`: Kubernetes sets those
 /// for a service that is called castoff.
-pub(crate) static VARIABLES: [Variable; 19] = [
+pub(crate) static VARIABLES: [Variable; 21] = [
     variable("CASTOFF_DATABASE_URL", "", None, "the database, as the role that owns the schema"),
     variable("CASTOFF_DATABASE_URL_FILE", "", None, "a file that holds it"),
+    variable("CASTOFF_SCRATCH_URL", "", None, "the server on which castoff lock makes databases"),
+    variable("CASTOFF_SCRATCH_URL_FILE", "", None, "a file that holds it"),
     variable("CASTOFF_MIGRATIONS_DIR", "DIR", None, "migrations, instead of the built-in ones"),
     variable("CASTOFF_SCHEMA", "NAME", Some("castoff"), "the schema of the ledger"),
     variable("CASTOFF_MODE", "MODE", Some("run"), "run, upgrade, check, wait or skip"),
@@ -61,8 +63,12 @@ pub(crate) static VARIABLES: [Variable; 19] = [
 pub(crate) const INIT: &str = "CASTOFF_INIT";
 
 /// Variables of castoff's that other programs of the image must not see.
-pub(super) static SECRET_VARIABLES: [&str; 2] =
-    ["CASTOFF_DATABASE_URL", "CASTOFF_DATABASE_URL_FILE"];
+pub(super) static SECRET_VARIABLES: [&str; 4] = [
+    "CASTOFF_DATABASE_URL",
+    "CASTOFF_DATABASE_URL_FILE",
+    "CASTOFF_SCRATCH_URL",
+    "CASTOFF_SCRATCH_URL_FILE",
+];
 
 /// The build script's variable.
 const BUILD_VARIABLE: &str = "CASTOFF_MIGRATIONS";

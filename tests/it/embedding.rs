@@ -48,7 +48,7 @@ impl Package {
             }
         }
         fs::copy(here.join("Cargo.lock"), root.join("Cargo.lock")).unwrap();
-        for name in ["build.rs", "src/revision"] {
+        for name in ["build.rs", "src/revision", "src/schema"] {
             drop(fs::remove_file(root.join(name)));
             symlink(here.join(name), root.join(name)).unwrap();
         }
@@ -100,6 +100,12 @@ fn a_broken_folder_does_not_compile_and_what_changes_is_built_anew() {
     assert!(told.contains("c_create_c.up.sql:1") && told.contains("missing"), "{told}");
     folder.remove("c_create_c.up.sql");
     folder.remove("c_create_c.down.sql");
+    assert_eq!(package.build().unwrap(), two);
+    // What is written of the revisions' effects is embedded; if it is broken, nothing is.
+    folder.file("castoff.lock", "<<<<<<< HEAD\n");
+    let told = package.build().unwrap_err();
+    assert!(told.contains("castoff.lock:1: expected"), "{told}");
+    folder.remove("castoff.lock");
     assert_eq!(package.build().unwrap(), two);
     // An editor's file is neither refused nor embedded.
     folder.file(".b_x.up.sql.swp", "\0");

@@ -41,6 +41,7 @@ mod catalogue; // what each object's line is, on which everything is the same, a
 mod adopting; // Alembic's databases, and those that nothing is known of
 mod deciding; // fresh, behind, ahead, diverged, edited, interrupted
 mod ledger; // where it is, what is none, and what an empty database may hold
+mod lock_file; // what castoff lock writes, proves and leaves behind
 mod squashing; // baselines, and folders pruned to one
 
 // The command line.

@@ -37,6 +37,7 @@ pub(crate) use database::Database;
 pub(crate) use eventually::{SOON, eventually};
 pub(crate) use folder::Folder;
 pub(crate) use proxy::Proxy;
+pub(crate) use role::Role;
 pub(crate) use run::Run;
 pub(crate) use running::{Running, Signal};
 pub(crate) use session::Session;

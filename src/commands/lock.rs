@@ -1,0 +1,110 @@
+//! `castoff lock`: what each revision does to the schema, walked and written down.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Bench, Outcome};
+use crate::error::Error;
+use crate::migrations::Migrations;
+use crate::revision::folder;
+use crate::schema::{Lock, Optional, Stale};
+use crate::scratch::Scratch;
+use crate::walk::Walk;
+
+/// How the command was given.
+pub(super) struct Options {
+    pub(super) check: bool,
+    pub(super) reversible: bool,
+    pub(super) optional: Option<Optional>,
+}
+
+/// What was found, for the one who asked.
+#[derive(Serialize)]
+struct Locked {
+    path: PathBuf,
+    revisions: usize,
+    lines: usize,
+    written: bool,
+}
+
+pub(super) async fn run(
+    bench: &Bench<'_>,
+    migrations: &'static Migrations,
+    options: &Options,
+) -> Result<Outcome, Error> {
+    let migrator = &bench.migrator;
+    let graph = migrator.graph()?;
+    let path = migrator.settings().migrations_dir.as_deref().ok_or(Error::NoFolder)?;
+    let path = path.join(folder::LOCK);
+    // What is broken is written anew; it matters only to who compares with it.
+    let written = match migrator.lock() {
+        Err(Error::Lock(_)) if !options.check => None,
+        other => other?,
+    };
+    let kept = written.map(|lock| lock.optional).unwrap_or_default();
+    let optional = options.optional.unwrap_or(kept);
+    let progress = bench.report.progress(graph.revisions().len());
+    let mut scratch = Scratch::new(migrations, migrator.settings(), migrator.stop())?;
+    let mut walk = Walk {
+        scratch: &mut scratch,
+        graph,
+        optional,
+        reversible: options.reversible,
+        progress: &|done, revision| progress.show(done, revision.as_str()),
+    };
+    let walked = Box::pin(walk.lock()).await;
+    progress.clear();
+    scratch.drop_all().await;
+    let lock = walked?;
+
+    let lines = lock.entries().iter().map(|entry| entry.adds.len() + entry.removes.len()).sum();
+    let revisions = graph.revisions().len();
+    if options.check {
+        let problems = problems(written, &lock, graph);
+        if !problems.is_empty() {
+            return Err(Error::LockDiffers { problems });
+        }
+    } else {
+        write(&path, &lock.to_string())?;
+    }
+    bench.print(&Locked { path, revisions, lines, written: !options.check })
+}
+
+/// What a written lock says otherwise than the walk has seen.
+fn problems(written: Option<&Lock>, walked: &Lock, graph: &crate::revision::Graph) -> Vec<String> {
+    let Some(written) = written else { return vec!["there is none".to_owned()] };
+    let stale = written.stale(graph);
+    if !stale.is_empty() {
+        return stale.iter().map(Stale::to_string).collect();
+    }
+    let differing = walked.contradictions(written);
+    let differing = differing.into_iter().map(|id| format!("{id} does something else"));
+    let other = (written.optional != walked.optional).then(|| {
+        format!(
+            "it is written with {:?}, not {:?}",
+            written.optional.to_string(),
+            walked.optional.to_string()
+        )
+    });
+    differing.chain(other).collect()
+}
+
+/// Replaces the file, all of it or nothing.
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let draft = path.with_file_name(format!(".{}.new", folder::LOCK));
+    let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path));
+    written.map_err(|source| {
+        drop(std::fs::remove_file(&draft));
+        Error::Unwritable { path: path.to_owned(), source }
+    })
+}
+
+impl fmt::Display for Locked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, revisions, lines, written } = self;
+        let how = if *written { "" } else { " and is up to date" };
+        writeln!(f, "{} has {revisions} revisions in {lines} lines{how}", path.display())
+    }
+}
