@@ -42,6 +42,7 @@ mod adopting; // Alembic's databases, and those that nothing is known of
 mod deciding; // fresh, behind, ahead, diverged, edited, interrupted
 mod ledger; // where it is, what is none, and what an empty database may hold
 mod lock_file; // what castoff lock writes, proves and leaves behind
+mod recognising; // unversioned databases whose schema is a revision's
 mod squashing; // baselines, and folders pruned to one
 
 // The command line.

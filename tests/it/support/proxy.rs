@@ -27,6 +27,8 @@ struct State {
     listener: Mutex<Option<TcpListener>>,
     streams: Mutex<Vec<TcpStream>>,
     silent: AtomicBool,
+    /// What the client must not say before the proxy accepts again.
+    mark: Mutex<Option<&'static str>>,
     cuts: AtomicUsize,
     connections: AtomicUsize,
     open: AtomicUsize,
@@ -47,6 +49,7 @@ impl Proxy {
             listener: Mutex::new(Some(listener)),
             streams: Mutex::default(),
             silent: AtomicBool::new(false),
+            mark: Mutex::default(),
             cuts: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
@@ -110,6 +113,16 @@ impl Proxy {
         self.state.silent.store(true, Ordering::SeqCst);
     }
 
+    /// Becomes a black hole when a client is about to send this text.
+    pub(crate) fn black_hole_at(&self, text: &'static str) {
+        *self.state.mark.lock().unwrap() = Some(text);
+    }
+
+    /// Whether it is a black hole.
+    pub(crate) fn is_black_hole(&self) -> bool {
+        self.state.silent.load(Ordering::SeqCst)
+    }
+
     /// Cuts every open connection.
     pub(crate) fn cut(&self) {
         self.state.cuts.fetch_add(1, Ordering::SeqCst);
@@ -147,6 +160,17 @@ fn serve(proxy: &Weak<State>) {
     }
 }
 
+impl State {
+    /// Goes silent if this is what was waited for.
+    fn hear(&self, said: &[u8]) {
+        let mut mark = self.mark.lock().unwrap();
+        if mark.is_some_and(|text| String::from_utf8_lossy(said).contains(text)) {
+            *mark = None;
+            self.silent.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
 /// One connection, from its acceptance to its end.
 struct Connection {
     state: Arc<State>,
@@ -166,8 +190,13 @@ impl Connection {
         self.know(&server);
         let asked = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| self.carry(client, &server, || asked.store(true, Ordering::SeqCst)));
-            self.carry(&server, client, || {
+            scope.spawn(|| {
+                self.carry(client, &server, |said| {
+                    asked.store(true, Ordering::SeqCst);
+                    self.state.hear(said);
+                });
+            });
+            self.carry(&server, client, |_| {
                 if asked.swap(false, Ordering::SeqCst) {
                     self.state.round_trips.fetch_add(1, Ordering::SeqCst);
                 }
@@ -182,10 +211,10 @@ impl Connection {
     }
 
     /// Copies one direction, telling of each chunk before it is passed on.
-    fn carry(&self, mut from: &TcpStream, mut to: &TcpStream, seen: impl Fn()) {
+    fn carry(&self, mut from: &TcpStream, mut to: &TcpStream, seen: impl Fn(&[u8])) {
         let mut chunk = [0; 16_384];
         while let Ok(read @ 1..) = from.read(&mut chunk) {
-            seen();
+            seen(&chunk[..read]);
             self.wait_while_silent();
             if to.write_all(&chunk[..read]).is_err() {
                 break;
