@@ -40,6 +40,7 @@ mod catalogue; // what each object's line is, on which everything is the same, a
 // What is decided.
 mod adopting; // Alembic's databases, and those that nothing is known of
 mod deciding; // fresh, behind, ahead, diverged, edited, interrupted
+mod drift; // versioned databases whose schema is not the one of their revisions
 mod ledger; // where it is, what is none, and what an empty database may hold
 mod lock_file; // what castoff lock writes, proves and leaves behind
 mod recognising; // unversioned databases whose schema is a revision's
