@@ -54,6 +54,17 @@ impl Intent {
         })
     }
 
+    /// Who wants to know of drift must be told if nobody can.
+    fn check_lock(&self, migrator: &Migrator) -> Result<(), Error> {
+        let Self::Upgrade(Policy { drift, .. }) = self else { return Ok(()) };
+        match drift {
+            Drift::Warn if migrator.lock()?.is_none() => tracing::warn!("{}", Error::NoLock),
+            Drift::Refuse if migrator.lock()?.is_none() => return Err(Error::NoLock),
+            Drift::Ignore | Drift::Warn | Drift::Refuse => {}
+        }
+        Ok(())
+    }
+
     /// Whether a database at head is nothing to look at any further.
     fn is_done_at_head(&self) -> bool {
         let Self::Upgrade(Policy { target, drift, .. }) = self else { return false };
@@ -63,6 +74,7 @@ impl Intent {
 
 /// Does what `intent` wants, and says what was done.
 pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, Error> {
+    intent.check_lock(migrator)?;
     let mut queue = Queue::new(migrator);
     let mut losses = 0;
     let mut seen = None;
@@ -189,16 +201,20 @@ async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Resu
 
 /// Says what was found out about the schema.
 fn tell(plan: &Plan) {
+    const SHOWN: usize = 20;
     if let Some(drift) = plan.drift() {
         tracing::warn!(
             "The schema is not the one that the database's revisions make (- expected, + found):\n{}",
-            drift.to_string().trim_end()
+            drift.excerpt()
         );
     }
     if let Standing::Recognised { revision, unmanaged } = plan.standing() {
         tracing::info!("The schema is that of {revision}, line by line");
-        for line in unmanaged {
+        for line in unmanaged.iter().take(SHOWN) {
             tracing::info!("No revision speaks of {}", line.identity);
+        }
+        if unmanaged.len() > SHOWN {
+            tracing::info!("Nor of {} more", unmanaged.len() - SHOWN);
         }
     }
 }

@@ -157,18 +157,6 @@ fn list<T: fmt::Display>(items: &[T]) -> String {
     }
 }
 
-/// The lines of a difference, for a message; at most a hundred of them.
-fn lines(difference: &Difference) -> String {
-    const SHOWN: usize = 100;
-    let lines = difference.lines();
-    let mut shown: Vec<_> =
-        lines.iter().take(SHOWN).map(|(sign, line)| format!("  {sign} {line}")).collect();
-    if lines.len() > SHOWN {
-        shown.push(format!("  and {} more", lines.len() - SHOWN));
-    }
-    shown.join("\n")
-}
-
 fn objects(objects: &super::UserObjects) -> String {
     let examples = objects.examples.join(", ");
     let shown = u64::try_from(objects.examples.len()).unwrap_or(u64::MAX);
@@ -363,13 +351,13 @@ impl fmt::Display for Refusal {
                 f,
                 "the database is unversioned, and its schema is that of no revision; the nearest is \
                  {nearest}, from which it differs so (- expected, + found):\n{}",
-                lines(difference)
+                difference.excerpt()
             ),
             Self::Drifted { heads, difference } => write!(
                 f,
                 "the database is at {}, but its schema is not (- expected, + found):\n{}",
                 list(heads),
-                lines(difference)
+                difference.excerpt()
             ),
             Self::StaleLock { stale } => {
                 write!(f, "castoff.lock does not fit the migrations: {}", list(stale))

@@ -56,6 +56,18 @@ impl Difference {
         let found = self.extra.iter().chain(self.different.iter().map(|(_, line)| line));
         patch(expected, found)
     }
+
+    /// The lines as a message has them: with two spaces before each, and at most a hundred.
+    pub fn excerpt(&self) -> String {
+        const SHOWN: usize = 100;
+        let lines = self.lines();
+        let mut shown: Vec<_> =
+            lines.iter().take(SHOWN).map(|(sign, line)| format!("  {sign} {line}")).collect();
+        if lines.len() > SHOWN {
+            shown.push(format!("  and {} more", lines.len() - SHOWN));
+        }
+        shown.join("\n")
+    }
 }
 
 impl fmt::Display for Difference {
@@ -83,6 +95,15 @@ mod tests {
             "+ table public.b\n- column public.a.x integer\n+ column public.a.x text\n- index public.i d\n"
         );
         assert!(Difference::between(&found, &found).is_empty());
+    }
+
+    #[test]
+    fn a_message_has_at_most_a_hundred_lines() {
+        let found =
+            (0..130).map(|n| Line::new(Kind::Table, format!("public.t{n:03}"), "")).collect();
+        let excerpt = Difference::between(&Schema::default(), &found).excerpt();
+        assert_eq!(excerpt.lines().count(), 101);
+        assert!(excerpt.ends_with("\n  + table public.t099\n  and 30 more"), "{excerpt}");
     }
 
     #[test]

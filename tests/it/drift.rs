@@ -139,6 +139,12 @@ fn without_a_lock_nothing_is_said_of_the_schema() {
         let run = image.clone().args(words.iter().copied()).run();
         run.assert_code(65).assert_stderr("castoff.lock").assert_stderr("`castoff lock`");
     }
+    // A start that is to look at it says that it can't.
+    let start = image.args(["run", "--", "echo", "the app"]);
+    let refused = start.clone().env("CASTOFF_DRIFT", "refuse").run();
+    refused.assert_code(65).assert_stderr("there is no castoff.lock");
+    let told = start.env("CASTOFF_DRIFT", "warn").run();
+    told.assert_code(0).assert_stdout("the app\n").assert_stderr("there is no castoff.lock");
 }
 
 #[test]

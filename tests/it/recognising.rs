@@ -173,6 +173,7 @@ fn what_no_revision_speaks_of_is_reported_and_no_obstacle() {
     {
         run.assert_stderr(&format!("No revision speaks of {unmanaged}\n"));
     }
+    assert!(!run.stderr.contains("reports.weekly.id"), "{run}");
     assert_eq!((db.heads().as_str(), recognised(&db).as_str()), ("7", "2"));
 }
 
