@@ -16,7 +16,8 @@ const EVERY_KIND: &str = include_str!("every_kind.sql");
 /// The lines that are told only to those who ask, too.
 const ALL: Optional = Optional { comments: true, owners: true, grants: true };
 
-fn lines(db: &Database, optional: Optional) -> Schema {
+/// What the superuser sees.
+pub(crate) fn lines(db: &Database, optional: Optional) -> Schema {
     lines_at(&db.url(), optional)
 }
 

@@ -36,6 +36,7 @@ mod support_test;
 
 // The schema as lines.
 mod catalogue; // what each object's line is, on which everything is the same, and what has none
+mod properties; // what changes is what changes in a dump
 
 // What is decided.
 mod adopting; // Alembic's databases, and those that nothing is known of
