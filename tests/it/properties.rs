@@ -11,13 +11,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{env, thread};
 
-use castoff::schema::{Optional, Schema};
+use castoff::schema::{Line, Optional, Schema};
 
 use crate::catalogue::lines;
 use crate::support::Database;
 
 /// How many sequences there are, from the seed `SEED` on, and how long each is.
-const SEQUENCES: u64 = 12;
+const SEQUENCES: u64 = 10;
 const STEPS: usize = 8;
 const STATEMENTS: usize = 30;
 
@@ -33,8 +33,10 @@ const BEGINNING: &str = "
     CREATE TABLE t2 (c0 bigint GENERATED ALWAYS AS IDENTITY, c1 timestamptz, c3 jsonb);
     CREATE TABLE p0 (c0 integer, c1 text) PARTITION BY RANGE (c0);
     CREATE TABLE p0_a PARTITION OF p0 FOR VALUES FROM (0) TO (10);
-    CREATE VIEW v0 AS SELECT c0, c1 FROM t0; CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
-    CREATE INDEX i0 ON t0 (c1);";
+    CREATE VIEW v0 AS SELECT c0, c2 FROM t0; CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE INDEX i0 ON t0 (c1); ALTER TABLE t1 ADD CONSTRAINT k1 UNIQUE (c0);
+    CREATE TRIGGER g0 AFTER DELETE ON t1 EXECUTE FUNCTION touch(); CREATE POLICY y0 ON t1;
+    CREATE RULE r0 AS ON INSERT TO t2 DO ALSO NOTHING;";
 
 /// The statements; many fail, which shall change nothing.
 const TEMPLATES: &[&str] = &[
@@ -56,7 +58,9 @@ const TEMPLATES: &[&str] = &[
     "ALTER TABLE {t} DROP {c} CASCADE",
     "ALTER TABLE {t} RENAME {c} TO {c}",
     "ALTER TABLE {t} ALTER {c} TYPE {type} USING NULL",
-    "ALTER TABLE {t} ALTER {c} TYPE text COLLATE \"C\"",
+    "ALTER TABLE t0 ALTER c1 TYPE text {collation}",
+    "ALTER TABLE t1 ALTER c1 TYPE varchar({number}0)",
+    "ALTER TABLE t2 ALTER c0 SET INCREMENT {number} SET CACHE {number}",
     "ALTER TABLE {t} ALTER {c} SET NOT NULL",
     "ALTER TABLE {t} ALTER {c} DROP NOT NULL",
     "ALTER TABLE {t} ALTER {c} SET DEFAULT {value}",
@@ -86,6 +90,7 @@ const TEMPLATES: &[&str] = &[
     "ALTER INDEX {i} ALTER 2 SET STATISTICS {number}",
     "ALTER INDEX {i} RENAME TO {i}",
     "ALTER INDEX {i} SET (fillfactor = {number}0)",
+    "ALTER INDEX k1 SET (fillfactor = {number}0)",
     "DROP INDEX {i}",
     "CREATE STATISTICS {x} (ndistinct, mcv) ON {c}, {c} FROM {t}",
     "ALTER STATISTICS {x} SET STATISTICS {number}",
@@ -117,7 +122,6 @@ const TEMPLATES: &[&str] = &[
     "CREATE VIEW {v} WITH (security_barrier) AS SELECT {t}.{c} FROM {t}, (VALUES (1), ({number})) AS w (a)",
     "ALTER VIEW {v} SET (security_barrier = {boolean})",
     "ALTER VIEW {v} RENAME COLUMN {c} TO {c}",
-    "ALTER VIEW {v} ALTER {c} SET DEFAULT {value}",
     "ALTER VIEW {v} RENAME TO {v}",
     "DROP VIEW {v} CASCADE",
     "CREATE MATERIALIZED VIEW m0 AS SELECT {c} FROM {t}",
@@ -136,6 +140,7 @@ const TEMPLATES: &[&str] = &[
     "CREATE TRIGGER {g} AFTER DELETE ON {t} REFERENCING OLD TABLE AS old EXECUTE FUNCTION touch()",
     "CREATE CONSTRAINT TRIGGER {g} AFTER INSERT ON {t} {deferrable} FOR EACH ROW EXECUTE FUNCTION touch()",
     "ALTER TABLE {t} {enable} TRIGGER {g}",
+    "ALTER TABLE t1 {enable} TRIGGER g0",
     "ALTER TRIGGER {g} ON {t} RENAME TO {g}",
     "DROP TRIGGER {g} ON {t}",
     "CREATE OR REPLACE RULE {r} AS ON {event} TO {t} DO {instead} NOTHING",
@@ -190,6 +195,7 @@ const POOLS: &[(&str, &[&str])] = &[
     ("p", &["a", "b"]),
     ("number", &["1", "2", "3", "4"]),
     ("boolean", &["true", "false"]),
+    ("collation", &["", "COLLATE \"C\""]),
     ("int", &["smallint", "integer", "bigint"]),
     (
         "type",
@@ -197,6 +203,7 @@ const POOLS: &[(&str, &[&str])] = &[
             "integer",
             "text",
             "varchar(10)",
+            "varchar(20)",
             "numeric(5,2)",
             "timestamptz",
             "e0",
@@ -254,17 +261,18 @@ impl Random {
 /// What is said of each object, by its name.
 type Objects = BTreeMap<String, BTreeSet<String>>;
 
-/// The lines of each object: of a table those of its columns and checks too, of which the dump says
-/// all in one entry.
+/// The lines of each object or part of one; of a view with its columns, which a dump tells by the
+/// query alone.
 fn told_by_lines(schema: &Schema) -> Objects {
     let mut objects = Objects::new();
     for line in schema.lines() {
         let name = &line.identity.name;
+        let is_column_of = |view: &Line| {
+            view.identity.kind.as_str().ends_with("view")
+                && line.table() == Some(&view.identity.name)
+        };
         let object = match line.identity.kind.as_str() {
-            "column" | "attribute" => line.table().unwrap().to_owned(),
-            "constraint" if line.definition.starts_with("CHECK") => {
-                line.table().unwrap().to_owned()
-            }
+            "column" if schema.lines().any(is_column_of) => line.table().unwrap().to_owned(),
             "body" => name.trim_end_matches(".using").trim_end_matches(".check").to_owned(),
             "comment" => format!("comment {name}"),
             // What PUBLIC may do with every function and type is in no dump.
@@ -277,7 +285,7 @@ fn told_by_lines(schema: &Schema) -> Objects {
     objects
 }
 
-/// The entries of each object.
+/// The entries of each object, and the lines of an entry for each part of an object.
 fn told_by_dump(dump: &str) -> Objects {
     let mut objects = Objects::new();
     let mut of_parent = BTreeSet::new();
@@ -293,15 +301,28 @@ fn told_by_dump(dump: &str) -> Objects {
         // Settings for the next entry, the dump's end, and what psql is told.
         let is_aside =
             |line: &&str| ["SET default_", "--", "\\"].iter().any(|start| line.starts_with(start));
-        let text_lines = text.lines().filter(|line| !line.is_empty() && !is_aside(line));
-        let mut lines: Vec<_> = text_lines.map(comparable).collect();
-        if ["TABLE", "TYPE"].contains(&kind) && !text.contains(" AS ENUM ") {
-            lines.sort();
+        let lines = text.lines().filter(|line| !line.is_empty() && !is_aside(line));
+        let has_parts =
+            ["TABLE", "DOMAIN"].contains(&kind) || kind == "TYPE" && text.contains(" AS (");
+        if has_parts {
+            for line in lines {
+                let part = part(line).map_or(String::new(), |part| format!(".{part}"));
+                objects.entry(object.clone() + &part).or_default().insert(comparable(line));
+            }
+        } else {
+            let text = lines.map(comparable).collect::<Vec<_>>().join("\n");
+            objects.entry(object).or_default().insert(text);
         }
-        objects.entry(object).or_default().insert(lines.join("\n"));
     }
     objects.retain(|object, _| !of_parent.contains(object.rsplit('.').next().unwrap()));
     objects
+}
+
+/// Which part of the object a line of its entry is of: a column, an attribute, a constraint.
+fn part(line: &str) -> Option<&str> {
+    let indented = line.strip_prefix("    ").or(line.strip_prefix('\t'));
+    let part = indented.or(line.split_once(" ALTER COLUMN ").map(|(_, rest)| rest))?;
+    part.strip_prefix("CONSTRAINT ").unwrap_or(part).split(' ').next()
 }
 
 fn dumped_object(kind: &str, schema: &str, name: &str, text: &str) -> String {
@@ -311,13 +332,13 @@ fn dumped_object(kind: &str, schema: &str, name: &str, text: &str) -> String {
         // An identity column's, which is created with `ALTER TABLE t ALTER COLUMN`.
         "SEQUENCE" if text.contains(" ADD GENERATED ") => {
             let words: Vec<_> = text.split_whitespace().collect();
-            words[2].to_owned()
+            format!("{}.{}", words[2], words[5])
         }
         "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "TYPE" | "DOMAIN" | "SEQUENCE"
         | "SEQUENCE OWNED BY" | "INDEX" | "INDEX ATTACH" | "STATISTICS" | "FUNCTION"
         | "PROCEDURE" | "TABLE ATTACH" | "ROW SECURITY" => format!("{schema}.{name}"),
-        "DEFAULT" | "CHECK CONSTRAINT" => format!("{schema}.{first}"),
-        "CONSTRAINT" | "FK CONSTRAINT" | "TRIGGER" | "RULE" | "POLICY" => {
+        "DEFAULT" | "CHECK CONSTRAINT" | "CONSTRAINT" | "FK CONSTRAINT" | "TRIGGER" | "RULE"
+        | "POLICY" => {
             format!("{schema}.{first}.{second}")
         }
         "COMMENT" => match second.split_once(" ON ") {
@@ -331,10 +352,10 @@ fn dumped_object(kind: &str, schema: &str, name: &str, text: &str) -> String {
     }
 }
 
-/// A line without what has none of ours: the comma that depends on its place, the name of a NOT
+/// A line without what has none of ours: the sign that depends on its place, the name of a NOT
 /// NULL, and whether a sequence is logged, which since 15 is as its table is.
 fn comparable(line: &str) -> String {
-    let line = &line.trim_end_matches(',').replace("UNLOGGED SEQUENCE", "SEQUENCE");
+    let line = &line.trim_end_matches([',', ';']).replace("UNLOGGED SEQUENCE", "SEQUENCE");
     let named = line.split_once(" CONSTRAINT ").and_then(|(before, rest)| {
         let (_, after) = rest.split_once(' ').filter(|(_, after)| after.starts_with("NOT NULL"))?;
         Some(format!("{before} {after}"))
