@@ -348,15 +348,19 @@ fn alembic(tables: &[AlembicVersion]) -> Result<Option<&AlembicVersion>, Refusal
 
 fn baselined(graph: &Graph, baseline: &Baseline, policy: &Policy) -> Result<Plan, Refusal> {
     let refuse = |reason: String| Refusal::Baseline { value: baseline.0.clone(), reason };
-    let target = Target::parse(&baseline.0).map_err(|error| refuse(error.to_string()))?;
-    let heads = match target
-        .resolve(graph.lineage(), &[])
-        .map_err(|error| refuse(error.to_string()))?
-    {
-        Resolved::Base => return fresh(graph, policy, Standing::Baselined { heads: Vec::new() }),
-        Resolved::Revision(id) => vec![id],
-        Resolved::Heads => graph.heads().into_iter().cloned().collect(),
-    };
+    let mut heads = Vec::new();
+    for revision in baseline.0.split(',').map(str::trim) {
+        let target = Target::parse(revision).map_err(|error| refuse(error.to_string()))?;
+        let resolved = target.resolve(graph.lineage(), &[]);
+        match resolved.map_err(|error| refuse(error.to_string()))? {
+            Resolved::Base => {}
+            Resolved::Revision(id) => heads.push(id),
+            Resolved::Heads => heads.extend(graph.heads().into_iter().cloned()),
+        }
+    }
+    if heads.is_empty() {
+        return fresh(graph, policy, Standing::Baselined { heads });
+    }
     record(graph, &heads, Origin::Stamp, policy, Standing::Baselined { heads: heads.clone() })
 }
 

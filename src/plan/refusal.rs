@@ -97,8 +97,8 @@ pub enum Refusal {
     },
     /// User objects whose schema is that of several revisions.
     Ambiguous {
-        /// The revisions, parents first.
-        candidates: Vec<RevisionId>,
+        /// The heads that it may have, parents first; several at once before a merge.
+        candidates: Vec<Vec<RevisionId>>,
     },
     /// User objects whose schema is that of no revision.
     NotQuite {
@@ -155,6 +155,12 @@ fn list<T: fmt::Display>(items: &[T]) -> String {
         1..=SHOWN => shown,
         all => format!("{shown} and {} more", all - SHOWN),
     }
+}
+
+/// What a database with several heads is at.
+fn together(heads: &[RevisionId]) -> String {
+    let heads: Vec<_> = heads.iter().map(RevisionId::as_str).collect();
+    heads.join(" with ")
 }
 
 fn objects(objects: &super::UserObjects) -> String {
@@ -246,8 +252,8 @@ impl Refusal {
                     .to_owned()
             }
             Self::Ambiguous { .. } => {
-                "only their data tells them apart: give the one that has run \
-                                       as CASTOFF_BASELINE"
+                "only their data tells them apart: give the one that has run as CASTOFF_BASELINE \
+                 (with commas between several)"
                     .to_owned()
             }
             Self::NotQuite { nearest, .. } => format!(
@@ -345,7 +351,7 @@ impl fmt::Display for Refusal {
             Self::Ambiguous { candidates } => write!(
                 f,
                 "the database is unversioned, and its schema is that of {}",
-                list(candidates)
+                list(&candidates.iter().map(|heads| together(heads)).collect::<Vec<_>>())
             ),
             Self::NotQuite { nearest, difference } => write!(
                 f,

@@ -590,7 +590,7 @@ fn revisions_that_only_data_tells_apart_are_listed() {
     let lock = lock(&graph);
     let image = Image { graph: &graph, lock: Some(&lock) };
     let refusal = decide(image, &unversioned(&["a"]), &Policy::head()).unwrap_err();
-    assert_eq!(refusal, Refusal::Ambiguous { candidates: ids(&["a", "d1"]) });
+    assert_eq!(refusal, Refusal::Ambiguous { candidates: vec![ids(&["a"]), ids(&["d1"])] });
     assert_eq!(refusal.exit_code(), 76);
     let baseline = Some(Baseline("d1".to_owned()));
     let plan = decide(image, &unversioned(&["a"]), &Policy { baseline, ..Policy::head() }).unwrap();
@@ -641,4 +641,24 @@ fn drift_is_ignored_told_or_refused() {
     let ahead = DatabaseState { schema: Some(tables(&["x"])), ..database(&newer, &["c"]) };
     let plan = decide(image, &ahead, &policy(Drift::Refuse)).unwrap();
     assert_eq!(plan.drift(), None);
+}
+
+#[test]
+fn a_merge_that_shows_nothing_is_one_of_the_answers_and_its_parents_are_the_other() {
+    let graph = graph(&["a", "b: a", "c: a", "d1: b, c", "e: d1"]);
+    let lock = lock(&graph);
+    let image = Image { graph: &graph, lock: Some(&lock) };
+    let state = unversioned(&["a", "b", "c"]);
+    let refusal = decide(image, &state, &Policy::head()).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "the database is unversioned, and its schema is that of b with c, d1"
+    );
+    for (word, steps) in
+        [("b,c", "stamp a,b,c => b,c; d1 => d1; e => e"), ("d1", "stamp a,b,c,d1 => d1; e => e")]
+    {
+        let baseline = Some(Baseline(word.to_owned()));
+        let plan = decide(image, &state, &Policy { baseline, ..Policy::head() }).unwrap();
+        assert_eq!(told(&plan), steps);
+    }
 }

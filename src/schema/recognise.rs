@@ -16,10 +16,10 @@ pub enum Recognition {
         /// What is there besides, of which no revision ever speaks.
         unmanaged: Vec<Line>,
     },
-    /// The schema of several revisions, which tell themselves apart by data alone.
+    /// The schema of several revisions, which only data tells apart.
     Ambiguous {
-        /// The revisions, parents first.
-        candidates: Vec<RevisionId>,
+        /// The heads that it may have, parents first; several at once before a merge.
+        candidates: Vec<Vec<RevisionId>>,
     },
     /// The schema of no revision.
     Unknown {
@@ -37,7 +37,7 @@ impl Recognition {
     pub fn nearest(&self) -> Option<&RevisionId> {
         match self {
             Self::Exactly { revision, .. } => Some(revision),
-            Self::Ambiguous { candidates } => candidates.last(),
+            Self::Ambiguous { candidates } => candidates.last()?.last(),
             Self::Unknown { nearest, .. } => Some(nearest),
             Self::Foreign => None,
         }
@@ -62,12 +62,12 @@ pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
 
     let mut walk = Walk::default();
     let mut best: Option<(usize, &RevisionId)> = None;
-    let mut candidates: Vec<&Revision> = Vec::new();
+    let mut equal: Vec<&Revision> = Vec::new();
     for revision in graph.revisions() {
         walk.to(lock, graph, revision.id());
         let distance = walk.distance(&ours, &parts);
         if distance == 0 {
-            candidates.push(revision);
+            equal.push(revision);
         }
         // The latest of equals: who walked further is nearer to the head.
         if best.is_none_or(|(least, _)| distance <= least) {
@@ -75,9 +75,10 @@ pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
         }
     }
 
-    let mut baselines = candidates.iter().filter(|revision| revision.baseline().is_some());
+    let candidates = candidates(lock, &equal);
+    let mut baselines = equal.iter().filter(|revision| revision.baseline().is_some());
     let chosen = match (candidates.as_slice(), baselines.next(), baselines.next()) {
-        ([only], _, _) => Some(only.id()),
+        ([only], _, _) => only.first(),
         (_, Some(baseline), None) => Some(baseline.id()),
         (_, _, _) => None,
     };
@@ -89,16 +90,33 @@ pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
             let Comparison { unmanaged, .. } = at(revision);
             Recognition::Exactly { revision: revision.clone(), unmanaged }
         }
-        (None, Some((0, _))) => {
-            let candidates = candidates.into_iter().map(|revision| revision.id().clone()).collect();
-            Recognition::Ambiguous { candidates }
-        }
+        (None, Some((0, _))) => Recognition::Ambiguous { candidates },
         (None, Some((_, nearest))) => {
             let Comparison { difference, .. } = at(nearest);
             Recognition::Unknown { nearest: nearest.clone(), difference }
         }
         (None, None) => Recognition::Foreign,
     }
+}
+
+/// What the heads may be if the schema is that of each of these revisions.
+///
+/// One that runs nothing need not be told from its parents. A merge that runs something, but nothing
+/// that the schema shows, may not have run yet.
+fn candidates(lock: &Lock, equal: &[&Revision]) -> Vec<Vec<RevisionId>> {
+    let mut candidates: Vec<Vec<RevisionId>> = Vec::new();
+    for revision in equal {
+        let parents = revision.down_revisions();
+        let runs_something = revision.up().is_some_and(|up| !up.statements().is_empty());
+        let shows_nothing = lock.get(revision).is_some_and(|entry| entry.lines().is_empty());
+        if !runs_something {
+            candidates.retain(|heads| heads != parents);
+        } else if parents.len() > 1 && shows_nothing {
+            candidates.push(parents.to_vec());
+        }
+        candidates.push(vec![revision.id().clone()]);
+    }
+    candidates
 }
 
 /// A schema beside the one that it should be.
@@ -306,7 +324,7 @@ mod tests {
         let files = [("1.sql", "1"), ("2.sql", "2"), ("3.sql", "3"), ("3.baseline.sql", "b")];
         let found = schema("table public.a\ncolumn public.a.x integer");
         let plain = graph(&files[..3]);
-        let candidates = vec![id("1"), id("2"), id("3")];
+        let candidates = vec![vec![id("1")], vec![id("2")], vec![id("3")]];
         assert_eq!(
             recognise(&lock(&plain, &[A]), &plain, &found),
             Recognition::Ambiguous { candidates }
@@ -319,12 +337,39 @@ mod tests {
     }
 
     #[test]
+    fn what_runs_nothing_needs_no_data_to_be_told_from_its_parent() {
+        let graph = graph(&[("1.sql", "1"), ("2.sql", "-- only a note"), ("3.sql", "3")]);
+        let found = schema("table public.a\ncolumn public.a.x integer");
+        let lock = lock(&graph, &[A, ("3", "+ table public.b")]);
+        let expected = Recognition::Exactly { revision: id("2"), unmanaged: Vec::new() };
+        assert_eq!(recognise(&lock, &graph, &found), expected);
+    }
+
+    #[test]
+    fn a_merge_that_runs_something_may_not_have_run() {
+        let files = |merge| {
+            [("1.sql", "1"), ("2.sql", "-- Revises: 1\n2"), ("3.sql", "-- Revises: 1\n3"), merge]
+        };
+        let found = "table public.a\ncolumn public.a.x integer\ntable public.b\ntable public.c";
+        let effects = [A, ("2", "+ table public.b"), ("3", "+ table public.c")];
+        let recognised = |merge| {
+            let graph = graph(&files(merge));
+            recognise(&lock(&graph, &effects), &graph, &schema(found))
+        };
+        let expected = Recognition::Exactly { revision: id("4"), unmanaged: Vec::new() };
+        assert_eq!(recognised(("4.sql", "-- Revises: 2, 3\n")), expected);
+        let candidates = vec![vec![id("2"), id("3")], vec![id("4")]];
+        let expected = Recognition::Ambiguous { candidates };
+        assert_eq!(recognised(("4.sql", "-- Revises: 2, 3\nUPDATE a SET x = 1")), expected);
+    }
+
+    #[test]
     fn on_branches_each_revision_has_its_own_ancestors_alone() {
         let graph = graph(&[
             ("1.sql", "1"),
             ("2.sql", "-- Revises: 1\n2"),
             ("3.sql", "-- Revises: 1\n3"),
-            ("4.sql", "-- Revises: 2, 3\n4"),
+            ("4.sql", "-- Revises: 2, 3\n"),
         ]);
         let effects = [A, ("2", "+ table public.b"), ("3", "+ table public.c")];
         let lock = lock(&graph, &effects);
