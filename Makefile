@@ -29,7 +29,7 @@ check-docs: ## checks the documentation's links
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
 
 check-scripts: ## checks the shell scripts
-	shellcheck -x .ci/run tests/kubernetes/run $$(find scripts -type f ! -name "*.sql")
+	shellcheck -x .ci/run tests/kubernetes/run $$(grep -rlE "^#(!.*bash| shellcheck shell=)" scripts)
 
 check-dependencies: ## checks licences, sources, duplicates and advisories
 	scripts/cargo-deny

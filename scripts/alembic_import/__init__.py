@@ -1,0 +1,1 @@
+"""The parts of scripts/import-alembic: it says what they do."""

@@ -1,0 +1,33 @@
+"""the end
+
+Revision ID: 5e11
+Revises: 5e10
+Create Date: 2023-04-11 09:00:00
+
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "5e11"
+down_revision = "5e10"
+
+
+def upgrade():
+    op.alter_column("thing", "good", new_column_name="fine", existing_type=sa.Boolean())
+    op.alter_column(
+        "thing",
+        "ratio",
+        type_=sa.Numeric(20, 17),
+        existing_type=sa.Float(),
+        postgresql_using="ratio::numeric",
+    )
+    op.rename_table("box", "crate")
+    op.drop_column("customer", "settings")
+
+
+def downgrade():
+    op.add_column("customer", sa.Column("settings", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
+    op.rename_table("crate", "box")
+    op.alter_column("thing", "ratio", type_=sa.Float(), existing_type=sa.Numeric(20, 17))
+    op.alter_column("thing", "fine", new_column_name="good", existing_type=sa.Boolean())
