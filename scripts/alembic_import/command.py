@@ -15,14 +15,15 @@ from urllib.parse import quote, quote_plus
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from alembic_import.compare import compare
 from alembic_import.failure import Failure, Stopped, cause, say, secret_texts
-from alembic_import.files import File, files, write
+from alembic_import.files import File, files, limits, write
 from alembic_import.project import Project, Revision
 from alembic_import.recorder import Recorder
 from alembic_import.server import USER_OBJECTS, Server
 from alembic_import.sql import excerpt, sets_session
 from alembic_import.target import Target
-from alembic_import.walk import compare, record, replay
+from alembic_import.walk import record, replay
 
 
 def report(revisions: Sequence[Revision], written: Sequence[File], output: Path) -> None:
@@ -42,6 +43,10 @@ def report(revisions: Sequence[Revision], written: Sequence[File], output: Path)
         print(f"env.py's own statement, now in {place}: {excerpt(sql)}")
     for sql in dict.fromkeys(sql for recording in up for sql in recording.afterwards):
         print(f"env.py's own statement after the migrations, in no file: {excerpt(sql)}")
+    for limit in dict.fromkeys(limit for recording in up for limit in limits(recording)):
+        print(f"env.py's own limit, now in every header: {limit}")
+    if any(recording.takes_lock for recording in up):
+        print("env.py's advisory lock is in no file: castoff takes its own")
     table = up[-1].version_table
     if table != "alembic_version":
         print(f"castoff adopts by a table alembic_version, this project has {table}: name the revision of")
@@ -102,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
         written = files(revisions)
         write(output, written)
         by_files = replay(server, written)
-        result = compare(server, by_alembic, by_files, revisions[-1].up.version_table)
+        result = compare(project, server, revisions, by_alembic, by_files)
     finally:
         server.drop_copies()
     report(revisions, written, output)

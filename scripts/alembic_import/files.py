@@ -45,6 +45,15 @@ def prose(line: str) -> str:
     return "-- " + (f"({line})" if BOILERPLATE.match(line) else line) if line else "--"
 
 
+def limits(recording: Recording) -> list[str]:
+    """env.py's limits as keys of a header."""
+    return [
+        f"{name.replace('_', '-').title()}: "
+        + (f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s")
+        for name, milliseconds in sorted(recording.limits.items())
+    ]
+
+
 @dataclass
 class File:
     """A castoff file: its header, and its statements as they are sent."""
@@ -80,6 +89,7 @@ def file(revision: Revision, recording: Recording, ending: str) -> File:
     header.append(f"-- Revises: {', '.join(revision.revises) or 'none'}")
     header += [f"-- Create Date: {revision.created}"] if revision.created else []
     header += [] if transaction else ["-- Transaction: none"]
+    header += [f"-- {limit}" for limit in limits(recording)]
     told = "\n\n".join(revision.paragraphs[1:]).strip().splitlines() if recording is revision.up else []
     notes = [f"-- To review: {note}" for note in notes_of(recording)]
     for block in ([prose(line) for line in told], notes):

@@ -118,7 +118,7 @@ class Project:
             function = step.migration_fn
 
             def migrate(**options: Any) -> None:
-                recorder.recording.environment += self._settings(context)
+                recorder.recording.take_settings(self._settings(context))
                 with recorder.during(Phase.REVISION, then=Phase.ALEMBIC):
                     function(**options)
 
@@ -148,14 +148,24 @@ class Project:
         recording.leave_out(self.target.server.rolled_back(recording.transaction_ids.values(), database))
         return recording
 
+    def upgrade_to_head(self, database: str) -> None:
+        """Does what `alembic upgrade head` does."""
+        self.target.database = database
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                command.upgrade(self.config, "head")
+        finally:
+            self.target.disconnect()
+
     @staticmethod
-    def _settings(context: MigrationContext) -> list[str]:
-        """The search path that env.py's engine asks for when it connects, which no statement shows."""
+    def _settings(context: MigrationContext) -> dict[str, str]:
+        """What env.py sets by statements or when it connects, of what a file has another way to say."""
         assert context.connection is not None
         rows = context.connection.exec_driver_sql(
-            "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'search_path' AND source = 'client'"
+            "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = 'search_path' AND source = 'client' "
+            "OR name IN ('lock_timeout', 'statement_timeout') AND source IN ('client', 'session')"
         ).fetchall()
-        return [f"SET search_path TO {row[0]}" for row in rows]
+        return {str(name): str(setting) for name, setting in rows}
 
 
 def as_names(names: Any) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from alembic_import.failure import Failure, cause
-from alembic_import.sql import Token, controls_transaction, excerpt, literal, split
+from alembic_import.sql import Token, controls_transaction, excerpt, literal, sets_limit, split
 
 
 class Phase(enum.Enum):
@@ -39,12 +39,21 @@ class Recording:
     environment: list[str] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     afterwards: list[str] = field(default_factory=list)
+    # What env.py says about lock_timeout and statement_timeout, in milliseconds.
+    limits: dict[str, int] = field(default_factory=dict)
+    takes_lock: bool = False
     reads: set[str] = field(default_factory=set)
     asks_catalogue: bool = False
     review: list[str] = field(default_factory=list)
     # What the server calls the transactions that wrote.
     transaction_ids: dict[str, str] = field(default_factory=dict)
     version_table: str = ""
+
+    def take_settings(self, settings: dict[str, str]) -> None:
+        path = settings.pop("search_path", None)
+        # Set when it connects, which no statement shows.
+        self.environment += [] if path is None else [f"SET search_path TO {path}"]
+        self.limits = {name: int(value) for name, value in settings.items()}
 
     def leave_out(self, transaction_ids: set[str]) -> None:
         """Forgets what transactions did that were rolled back."""
@@ -98,7 +107,9 @@ class Recorder:
         if len(parts) == 1 and returned_rows and self._is_read(session, sql, parts[0]):
             return
         if self.phase is Phase.ENVIRONMENT:
-            self.recording.environment.append(sql)
+            # The limits are asked for when the revision begins.
+            if not all(map(sets_limit, parts)):
+                self.recording.environment.append(sql)
         elif self.phase is Phase.AFTERWARDS:
             self.recording.afterwards.append(sql)
         else:
@@ -156,10 +167,13 @@ class Recorder:
             "JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.proname IN "
             f"({', '.join(map(literal, sorted(called | {''})))}) GROUP BY 1, 2"
         )
-        if any(is_volatile for _, _, is_volatile in functions):
-            return False
+        effects = {name for _, name, is_volatile in functions if is_volatile}
         if self.phase is not Phase.REVISION:
-            return True
+            locks = {name for name in effects if name.startswith(("pg_advisory_", "pg_try_advisory_"))}
+            self.recording.takes_lock |= bool(locks)
+            return effects == locks
+        if effects:
+            return False
         relations = {(n.get("Schema", ""), n["Relation Name"]) for n in nodes if "Relation Name" in n}
         relations |= {(schema, name + "()") for schema, name, _ in functions}
         system = ("pg_catalog", "information_schema")

@@ -87,6 +87,13 @@ def controls_transaction(statement: Sequence[Token]) -> str:
     return "PREPARE TRANSACTION" if words[:2] == ["PREPARE", "TRANSACTION"] else ""
 
 
+def sets_limit(statement: Sequence[Token]) -> bool:
+    """Whether it sets a limit that a castoff file has in its header."""
+    words = [token.word for token in statement[:3]]
+    names = words[2:3] if words[1:2] in (["SESSION"], ["LOCAL"]) else words[1:2]
+    return words[0] == "SET" and names in (["LOCK_TIMEOUT"], ["STATEMENT_TIMEOUT"])
+
+
 def sets_session(sql: str) -> bool:
     """Whether it changes the session alone, so that every file needs it."""
     words = [[token.word for token in statement] for statement in split(sql)]

@@ -320,10 +320,13 @@ class Recorded(unittest.TestCase):
         folder, said = PROJECTS["legacy"].folder()
         for path in folder.iterdir():
             self.assertIn("SET search_path TO shop,public;\n", path.read_text())
+            self.assertIn("-- Lock-Timeout: 4500ms\n-- Statement-Timeout: 60s\n", path.read_text())
+            self.assertNotRegex(path.read_text(), "SET statement_timeout|advisory")
         self.assertIn(
             'CREATE SCHEMA IF NOT EXISTS "version\'s";\n', (folder / "1_the_first.up.sql").read_text()
         )
         self.assertEqual(len(re.findall("^env.py's own statement, now in ", said, re.MULTILINE)), 3)
+        self.assertIn("env.py's advisory lock is in no file", said)
         self.assertIn("it runs COMMIT itself", said)
 
 
