@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -14,6 +16,20 @@ from alembic_import.sql import literal, tokens
 
 COPY = "copies rows by the driver (COPY), which leaves no statement to write down"
 COPY_HINT = "insert them by statements, or import without this revision's rows and add them as SQL"
+
+
+def heard_rowcount(owner: type, recorder: Recorder) -> property:
+    """`rowcount` of a class, which tells the recorder when the project asks for it."""
+    inherited = inspect.getattr_static(owner, "rowcount")
+
+    def rowcount(self: Any) -> Any:
+        caller = str(sys._getframe(1).f_globals.get("__name__"))
+        if caller.partition(".")[0] not in ("sqlalchemy", "alembic"):
+            recorder.read("how many rows a statement changed")
+        known = vars(self)
+        return known["rowcount"] if "rowcount" in known else inherited.__get__(self, type(self))
+
+    return property(rowcount)
 
 
 def psycopg2_cursor(recorder: Recorder) -> type:
@@ -33,6 +49,8 @@ def psycopg2_cursor(recorder: Recorder) -> type:
             return bool(self.connection.info.transaction_status == driver.TRANSACTION_STATUS_INTRANS)
 
     class Cursor(driver.cursor):
+        rowcount = heard_rowcount(driver.cursor, recorder)
+
         def execute(self, query: Any, vars: Any = None) -> None:
             try:
                 super().execute(query, vars)
@@ -40,7 +58,8 @@ def psycopg2_cursor(recorder: Recorder) -> type:
                 recorder.failed(error)
                 raise
             if self.name is not None:
-                recorder.read_by_cursor()
+                # It has no plan to look at.
+                recorder.read("a cursor")
             elif self.query is not None:
                 self._ran(self.query)
 
@@ -90,6 +109,8 @@ def psycopg_cursor(recorder: Recorder) -> type:
             return bool(self.connection.info.transaction_status == TransactionStatus.INTRANS)
 
     class Cursor(psycopg.ClientCursor[Any]):
+        rowcount = heard_rowcount(psycopg.ClientCursor, recorder)
+
         def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
             text = self.mogrify(query, params)
             try:

@@ -72,7 +72,8 @@ class Project:
             heads = self.scripts.get_heads()
             revisions = {script.revision: self._revision(script) for script in self.scripts.walk_revisions()}
         if not revisions:
-            raise Failure(65, f"{self.scripts.dir} has no revisions")
+            hint = "version_locations that env.py chooses must be in the configuration that --config names"
+            raise Failure(65, f"{self.scripts.dir} has no revisions", hint)
         if len(heads) > 1:
             hint = "run `alembic merge heads` first: castoff, like `alembic upgrade head`, needs one"
             raise Failure(65, f"there are several heads: {', '.join(sorted(heads))}", hint)

@@ -104,8 +104,11 @@ class Recorder:
         parts = split(sql)
         if not self.is_listening() or not parts or self._is_control(parts):
             return
-        if len(parts) == 1 and returned_rows and self._is_read(session, sql, parts[0]):
-            return
+        if len(parts) == 1 and returned_rows:
+            if self._is_read(session, sql, parts[0]):
+                return
+            if changed := changes_rows(parts[0]):
+                self.read(f"the rows that {changed} returned")
         if self.phase is Phase.ENVIRONMENT:
             # The limits are asked for when the revision begins.
             if not all(map(sets_limit, parts)):
@@ -130,9 +133,10 @@ class Recorder:
         if self.phase is Phase.REVISION:
             self.review(f"it goes on after an error: {excerpt(cause(error), 110)}")
 
-    def read_by_cursor(self) -> None:
-        """Something was read through a cursor of the server's, which has no plan to look at."""
-        self.recording.reads.add("a cursor")
+    def read(self, what: str) -> None:
+        """Notes what the project read besides rows of relations."""
+        if self.phase is Phase.REVISION:
+            self.recording.reads.add(what)
 
     def review(self, note: str) -> None:
         if note not in self.recording.review:
@@ -181,6 +185,13 @@ class Recorder:
         named = any(schema in system and "(" not in name for schema, name in relations)
         self.recording.asks_catalogue |= named
         return True
+
+
+def changes_rows(tokens: Sequence[Token]) -> str:
+    """The command, if it takes rows that are there: VALUES return only what was given."""
+    words = [token.word for token in tokens]
+    command = next((word for word in words if word in ("INSERT", "UPDATE", "DELETE", "MERGE")), "")
+    return "" if command == "INSERT" and "VALUES" in words else command
 
 
 def plan_nodes(plan: Any) -> Iterator[dict[str, Any]]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, CursorResult, Engine
 from sqlalchemy.pool import Pool
 
-from alembic_import.drivers import AsyncSession, psycopg2_cursor, psycopg_cursor
+from alembic_import.drivers import AsyncSession, heard_rowcount, psycopg2_cursor, psycopg_cursor
 from alembic_import.failure import Failure
 from alembic_import.recorder import Recorder
 from alembic_import.server import DRIVERS, Server, for_driver
@@ -35,6 +35,7 @@ class Target:
 
     def listen(self) -> None:
         event.listen(Engine, "do_connect", self.connect)
+        CursorResult.rowcount = heard_rowcount(CursorResult, self.recorder)  # type: ignore[assignment]
         event.listen(Pool, "connect", self.connected)
         event.listen(Engine, "after_cursor_execute", self.after)
         event.listen(Engine, "handle_error", self.error)

@@ -82,6 +82,9 @@ def dump(database, *options):
 
 folders = {}
 
+# What the last revision of two projects asks.
+CHANGED = "it reads how many rows a statement changed, the rows that UPDATE returned: "
+
 
 class Project:
     """One of the projects of this folder, with an environment and a driver."""
@@ -231,7 +234,9 @@ class SameAsAlembic(unittest.TestCase):
         ]:
             with self.subTest(f"{name}, {venv}, {driver}"):
                 project = Project(name, venv, driver, *options, rows=["customer", "customer_id_seq"])
-                self.assertIn("the files make the schema that Alembic makes", project.folder()[1])
+                said = project.folder()[1]
+                self.assertIn("the files make the schema that Alembic makes", said)
+                self.assertEqual("how many rows a statement changed" in said, name != "legacy", said)
                 by_alembic, by_castoff = create(), create()
                 project.alembic(by_alembic, "upgrade", "head")
                 project.castoff(by_castoff, "upgrade")
@@ -303,11 +308,12 @@ class Recorded(unittest.TestCase):
         noted = {
             path.name.split("_")[0] for path in self.folder.iterdir() if "-- To review:" in path.read_text()
         }
-        self.assertEqual(noted, {"5e05", "5e10"})
+        self.assertEqual(noted, {"5e05", "5e10", "5e11"})
         self.assertIn("-- To review: it reads thing:", self.text("5e05"))
         self.assertIn("-- To review: a second run sent other statements", self.text("5e10"))
         self.assertIn("-- To review: it goes on after an error: UniqueViolation", self.text("5e10"))
-        self.assertEqual(len(re.findall("^to review: ", self.said, re.MULTILINE)), 3)
+        self.assertIn(f"-- To review: {CHANGED}", self.text("5e11"))
+        self.assertEqual(len(re.findall("^to review: ", self.said, re.MULTILINE)), 4)
         self.assertRegex(self.said, "asked the catalogue what is there.*: 5e09\n")
 
     def test_a_downgrade_that_raises_has_no_file_and_an_empty_one_has_an_empty_file(self):
@@ -425,6 +431,16 @@ class Refused(unittest.TestCase):
         self.assert_refused(importing(code=65), "a connection that cannot be led to the scratch database")
         (project / "env.py").write_text((HERE / "typical" / "env.py").read_text() * 2)
         self.assert_refused(importing(code=65), "for several databases or schemas")
+
+    def test_branches_that_alembic_takes_in_another_order(self):
+        up = "op.execute(f'CREATE TABLE IF NOT EXISTS t (); ALTER TABLE t ADD {revision} int')"
+        # It begins with what is merged last.
+        for branches, told in {("b", "c"): True, ("c", "b"): False}.items():
+            merged = [("a", None), *((branch, "a") for branch in branches), ("d", branches)]
+            said = self.small(up, revisions=merged)().stdout
+            self.assertIn("the files make the schema that Alembic makes", said)
+            self.assertEqual("\n-    b integer,\n" in said, told, said)
+            self.assertEqual("goes through the branches in another order" in said, told)
 
     def test_an_output_that_is_there(self):
         importing = self.small("pass")

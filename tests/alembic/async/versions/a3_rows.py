@@ -24,6 +24,8 @@ def upgrade():
             .where(customer.c.id == row[0], customer.c.name != "$1")
             .values(name=row[1] + "!")
         )
+    if bind.execute(sa.text("UPDATE customer SET parent_id = NULL")).rowcount != 3:
+        raise RuntimeError("there must be three")
     op.execute("SELECT setval('customer_id_seq', 100)")
     with bind.begin_nested():
         op.execute("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS $one$ SELECT 1; $one$")
