@@ -130,6 +130,6 @@ def write(output: Path, written: Iterable[File]) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
         for one in written:
-            (output / one.name).write_text(one.text, encoding="utf-8", newline="\n")
+            (output / one.name).write_bytes(one.text.encode())
     except OSError as error:
         raise Failure(73, f"{error.filename}: {error.strerror}") from error
