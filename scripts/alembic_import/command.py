@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> None:
         server.drop_copies()
     report(revisions, written, output)
     print(result)
-    print(f"next: castoff bundle --migrations {output} --output castoff-with-migrations")
+    print(f"next: castoff lock --migrations-dir {output}")
 
 
 def stop(*_: object) -> None:
