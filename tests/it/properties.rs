@@ -1,5 +1,6 @@
 //! What the catalogue's lines say of a change is what `pg_dump` says of it: for sequences of random
-//! statements, the lines of an object are others exactly when its entries in the dump are.
+//! statements, the lines of an object are others exactly when its entries in the dump are, and the
+//! same whenever those are the same.
 //!
 //! Where castoff means to differ from `pg_dump`, [`told_by_dump`] takes the difference away: the
 //! order of columns, the names of NOT NULL constraints, which 18 dumps, whether an owned sequence is
@@ -9,6 +10,7 @@
 //! other way round; and of the types of a view's columns a dump says nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::{env, thread};
 
 use castoff::schema::{Line, Optional, Schema};
@@ -259,7 +261,10 @@ impl Random {
 }
 
 /// What is said of each object, by its name.
-type Objects = BTreeMap<String, BTreeSet<String>>;
+type Objects = BTreeMap<String, Said>;
+
+/// The lines, or the entries.
+type Said = BTreeSet<String>;
 
 /// The lines of each object or part of one; of a view with its columns, which a dump tells by the
 /// query alone.
@@ -368,8 +373,23 @@ fn changed(before: &Objects, after: &Objects) -> BTreeSet<String> {
     objects.filter(|object| before.get(*object) != after.get(*object)).cloned().collect()
 }
 
+/// What was said of an object in one way, and what in the other: always the same.
+#[derive(Default)]
+struct Sayings(Mutex<BTreeMap<(String, Said), Said>>);
+
+impl Sayings {
+    fn compare(&self, ones: &Objects, others: &Objects, context: &str) {
+        let mut known = self.0.lock().unwrap();
+        for (object, one) in ones {
+            let other = &others[object];
+            let first = known.entry((object.clone(), one.clone())).or_insert_with(|| other.clone());
+            assert_eq!(first, other, "of {object}, of which both times is said {one:?}, {context}");
+        }
+    }
+}
+
 /// How many changes a sequence made.
-fn sequence(seed: u64) -> usize {
+fn sequence(seed: u64, dumped: &Sayings, lined: &Sayings) -> usize {
     let db = Database::empty();
     let mut session = db.session();
     session.psql(&format!("SET search_path TO public, s0; {BEGINNING}"));
@@ -392,6 +412,8 @@ fn sequence(seed: u64) -> usize {
         let context = || format!("SEED={seed}, step {step}:\n{}", statements.join(";\n"));
         assert_eq!(by_lines, by_dump, "what changed, {}", context());
         assert_eq!(objects(&after.0), objects(&after.1), "what there is, {}", context());
+        dumped.compare(&after.0, &after.1, &context());
+        lined.compare(&after.1, &after.0, &context());
         changes += by_lines.len();
         before = after;
     }
@@ -402,11 +424,12 @@ fn sequence(seed: u64) -> usize {
 fn lines_change_exactly_when_the_dump_does() {
     #[expect(clippy::disallowed_methods, reason = "the tests have no settings.rs")]
     let first = env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
+    let (dumped, lined) = (Sayings::default(), Sayings::default());
     let changes: usize = thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|thread| {
                 let seeds = (first..first + SEQUENCES).skip(thread).step_by(4);
-                scope.spawn(|| seeds.map(sequence).sum::<usize>())
+                scope.spawn(|| seeds.map(|seed| sequence(seed, &dumped, &lined)).sum::<usize>())
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
