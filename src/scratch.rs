@@ -50,7 +50,8 @@ impl<'a> Scratch<'a> {
     /// Drops every database that was made; what can't be dropped is named.
     pub(crate) async fn drop_all(&mut self) {
         for name in std::mem::take(&mut self.made) {
-            let sql = format!("DROP DATABASE IF EXISTS {name}");
+            // A session whose client is gone may not have noticed yet.
+            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
             // Also, and above all, after a signal.
             let dropped = tokio::time::timeout(GOODBYE, self.run_regardless(&sql)).await;
             if !matches!(dropped, Ok(Ok(()))) {
