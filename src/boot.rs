@@ -208,8 +208,13 @@ fn tell(plan: &Plan) {
             drift.excerpt()
         );
     }
-    if let Standing::Recognised { revision, unmanaged } = plan.standing() {
+    if let Standing::Recognised { revision, unchecked, unmanaged } = plan.standing() {
         tracing::info!("The schema is that of {revision}, line by line");
+        if *unchecked > 0 {
+            tracing::warn!(
+                "{unchecked} bodies were not compared: another major version wrote them"
+            );
+        }
         for line in unmanaged.iter().take(SHOWN) {
             tracing::info!("No revision speaks of {}", line.identity);
         }

@@ -128,7 +128,10 @@ impl Line {
                 let (place, variable) = ("REV|URL", "PGPASSWORD");
                 return Err(UsageError::SecretUrl { place, variable });
             }
-        } else if text.contains("://") || text.contains("password=") {
+        } else if text.contains("://")
+            || text.contains("password=")
+            || text.contains(':') && text.contains('@')
+        {
             return Err(UsageError::UrlArgument);
         }
         match (self.topic, &self.argument) {

@@ -41,6 +41,11 @@ pub enum Error {
         /// Those revisions.
         later: Vec<RevisionId>,
     },
+    /// The database is in the middle of a revision, whose schema then is nobody's.
+    HalfWay {
+        /// That revision.
+        revision: RevisionId,
+    },
     /// The folder's `castoff.lock` is not what its revisions do.
     LockDiffers {
         /// What does not fit, a line each.
@@ -117,9 +122,9 @@ impl Error {
             | Self::Folder(_)
             | Self::Lock(_)
             | Self::NoLock
-            | Self::UnknownSchema { .. }
             | Self::LockDiffers { .. }
             | Self::Walk(_) => 65,
+            Self::UnknownSchema { .. } | Self::HalfWay { .. } => 76,
             Self::Scratch(error) if error.is_connection_loss() => 75,
             Self::Scratch(error) if error.is("42501") => 77,
             Self::NotReady(not_ready) => not_ready_code(not_ready),
@@ -149,12 +154,14 @@ impl Error {
             Self::Usage(error) => error.hint(),
             Self::Settings(error) => error.hint(),
             Self::Folder(errors) => errors.hint(),
-            Self::Lock(_) | Self::NoLock | Self::LockDiffers { .. } => {
+            Self::NoLock => Some("`castoff lock` writes it".to_owned()),
+            Self::Lock(_) | Self::LockDiffers { .. } => {
                 Some("write it anew with `castoff lock`".to_owned())
             }
             Self::UnknownSchema { .. } => {
                 Some("ask the image that the database was upgraded by".to_owned())
             }
+            Self::HalfWay { .. } => Some("let a start finish it".to_owned()),
             Self::Walk(error) => Some(error.hint()),
             Self::Scratch(error) if error.is("42501") => Some(
                 "set CASTOFF_SCRATCH_URL to a server on which the role may create databases"
@@ -244,6 +251,10 @@ impl fmt::Display for Error {
                 "what the schema of {} is cannot be said: this image does not contain it",
                 later.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
+            Self::HalfWay { revision } => write!(
+                f,
+                "{revision} stopped half-way, so that the schema is not that of any revision"
+            ),
             Self::Walk(error) => error.fmt(f),
             Self::Scratch(_) => f.write_str("no database can be made to walk the history on"),
             Self::NoFolder => f.write_str("there is no folder migrations/ here"),
@@ -296,6 +307,7 @@ impl std::error::Error for Error {
             | Self::Lock(_)
             | Self::NoLock
             | Self::UnknownSchema { .. }
+            | Self::HalfWay { .. }
             | Self::LockDiffers { .. }
             | Self::Walk(_)
             | Self::NoFolder

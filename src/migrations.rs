@@ -123,6 +123,12 @@ impl Source {
         Ok(self.graph.get_or_init(|| graph))
     }
 
+    /// The same without its `castoff.lock`.
+    #[must_use]
+    pub(crate) fn without_lock(self) -> Self {
+        Self { lock: OnceLock::from(None), ..self }
+    }
+
     /// The folder's `castoff.lock`, if there is one.
     pub(crate) fn lock(&self) -> Result<Option<&Lock>, Error> {
         if let Some(lock) = self.lock.get() {

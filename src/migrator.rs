@@ -1,5 +1,6 @@
 //! castoff as a library: what the commands do, for a program that does it itself.
 
+use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use crate::boot::{Intent, answered, boot};
@@ -70,6 +71,12 @@ impl Migrator {
         Self { stop, ..self }
     }
 
+    /// The same for one who knows nothing of what the revisions do: who finds it out.
+    #[must_use]
+    pub(crate) fn without_lock(self) -> Self {
+        Self { source: self.source.without_lock(), ..self }
+    }
+
     /// The revisions of the folder.
     pub fn graph(&self) -> Result<&Graph, Error> {
         self.source.graph()
@@ -130,7 +137,16 @@ impl Migrator {
             None => state.user_objects.count > 0,
         };
         if wanted && let Some(lock) = self.source.lock()? {
-            state.schema = Some(read_schema(session, &self.ledger, lock.optional).await?);
+            let schema = read_schema(session, &self.ledger, lock.optional).await;
+            let is_only_to_tell = state.ledger.is_some() && self.settings.drift == Drift::Warn;
+            state.schema = match schema {
+                Err(error) if is_only_to_tell && !error.is_connection_loss() => {
+                    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!("Whether the schema has drifted can't be told: {cause}");
+                    None
+                }
+                other => Some(other?),
+            };
         }
         Ok(reading)
     }

@@ -59,6 +59,8 @@ pub enum Standing {
     Recognised {
         /// The revision.
         revision: RevisionId,
+        /// How many bodies were not compared, since the lock has them of another major version.
+        unchecked: usize,
         /// What is there besides, of which no revision speaks.
         unmanaged: Vec<Line>,
     },

@@ -6,7 +6,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use crate::database::{Database, Need, ServerError};
+use crate::database::{Database, Need, ServerError, Session};
 use crate::database_url::DatabaseUrl;
 use crate::error::Error;
 use crate::migrations::Migrations;
@@ -17,6 +17,9 @@ use crate::stop::Stop;
 
 /// How long a database may take to be dropped when castoff is to stop.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// And otherwise: it writes a checkpoint.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where the databases are made, and which there are.
 pub(crate) struct Scratch<'a> {
@@ -41,9 +44,13 @@ impl<'a> Scratch<'a> {
     /// Makes an empty database, and what brings it to revisions.
     pub(crate) async fn create(&mut self) -> Result<Migrator, Error> {
         let name = format!("castoff_scratch_{:016x}", RandomState::new().build_hasher().finish());
+        let beside = self.migrator(self.url.clone())?;
+        let (session, _) = beside.session(Need::Writing).await?;
+        // Before it is made: whoever is stopped meanwhile drops it too.
         self.made.push(name.clone());
-        // template0: nothing that somebody has put into template1 is the history's work.
-        self.run(&format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
+        let made = self.stop.unless(make(&session, &name)).await?;
+        session.close().await;
+        made.map_err(Error::Scratch)?;
         self.migrator(self.url.with_dbname(&name))
     }
 
@@ -53,19 +60,12 @@ impl<'a> Scratch<'a> {
             // A session whose client is gone may not have noticed yet.
             let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
             // Also, and above all, after a signal.
-            let dropped = tokio::time::timeout(GOODBYE, self.run_regardless(&sql)).await;
+            let patience = if self.stop.signal().is_some() { GOODBYE } else { PATIENCE };
+            let dropped = tokio::time::timeout(patience, self.run_regardless(&sql)).await;
             if !matches!(dropped, Ok(Ok(()))) {
                 tracing::warn!("The database {name} is left behind; drop it");
             }
         }
-    }
-
-    async fn run(&self, sql: &str) -> Result<(), Error> {
-        let beside = self.migrator(self.url.clone())?;
-        let (session, _) = beside.session(Need::Writing).await?;
-        let done = self.stop.unless(session.rows(sql)).await?;
-        session.close().await;
-        done.map(drop).map_err(Error::Scratch)
     }
 
     async fn run_regardless(&self, sql: &str) -> Result<(), ServerError> {
@@ -93,6 +93,24 @@ impl<'a> Scratch<'a> {
             drift: Drift::Ignore,
             ..self.settings.clone()
         };
-        Ok(Migrator::new(self.migrations, settings)?.until(self.stop.clone()))
+        Ok(Migrator::new(self.migrations, settings)?.without_lock().until(self.stop.clone()))
     }
+}
+
+/// Makes the database, in which names mean what they mean in the one beside it.
+async fn make(session: &Session, name: &str) -> Result<(), ServerError> {
+    const SEARCH_PATH: &str = "SELECT substr(setting, length('search_path=') + 1) \
+         FROM pg_catalog.pg_db_role_setting s \
+         JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
+         JOIN pg_catalog.pg_roles r ON s.setrole IN (0, r.oid) \
+         CROSS JOIN unnest(s.setconfig) AS setting \
+         WHERE d.datname = current_database() AND r.rolname = session_user \
+           AND starts_with(setting, 'search_path=') ORDER BY s.setrole DESC LIMIT 1";
+    let search_path = session.rows(SEARCH_PATH).await?;
+    // template0: nothing that somebody has put into template1 is the history's work.
+    session.rows(&format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
+    if let Some(search_path) = search_path.first().and_then(|row| row.get(0)) {
+        session.rows(&format!("ALTER DATABASE {name} SET search_path TO {search_path}")).await?;
+    }
+    Ok(())
 }

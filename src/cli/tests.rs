@@ -209,6 +209,7 @@ fn no_error_repeats_what_may_be_a_secret() {
         "upgrade password=S3ntinel",
         "run postgresql://u:S3ntinel@h",
         "current postgresql://u:S3ntinel@h",
+        "diff u:S3ntinel@h/d",
         "diff postgresql://u:S3ntinel@h",
         "lock --scratch-url postgresql://u:S3ntinel@h",
         "lock --scratch-url password=S3ntinel",

@@ -5,9 +5,11 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Bench, Outcome};
+use crate::database::ReadError;
 use crate::error::Error;
 use crate::migrations::Migrations;
 use crate::migrator::Migrator;
+use crate::plan::Ledger;
 use crate::revision::{Resolved, RevisionId, Target};
 use crate::schema::{Comparison, Difference, Line, Lock, Schema, compare, recognise};
 use crate::settings::Settings;
@@ -20,6 +22,8 @@ pub(super) struct Differs {
     pub(super) difference: Difference,
     /// What no revision speaks of.
     unmanaged: Vec<Line>,
+    /// How many bodies were not compared, since the lock has them of another major version.
+    unchecked: usize,
 }
 
 pub(super) async fn run(
@@ -47,39 +51,57 @@ async fn with_database(
     let other = Migrator::new(migrations, other)?.until(bench.migrator.stop().clone());
     let (expected, found) = (other.schema().await?, bench.migrator.schema().await?);
     let difference = Difference::between(&expected, &found);
-    Ok(Differs { against: "the other database".to_owned(), difference, unmanaged: Vec::new() })
+    let unchecked = Comparison::unchecked(&expected, &found);
+    let against = "the other database".to_owned();
+    Ok(Differs { against, difference, unmanaged: Vec::new(), unchecked })
 }
 
 async fn with_revision(bench: &Bench<'_>, text: &str) -> Result<Differs, Error> {
     let graph = bench.migrator.graph()?;
-    let heads = match Target::parse(text)?.resolve(graph.lineage(), &[])? {
+    let target = Target::parse(text)?;
+    let current = bench.migrator.current().await?;
+    let heads = match target.resolve(graph.lineage(), &current)? {
         Resolved::Base => Vec::new(),
         Resolved::Revision(id) => vec![id],
         Resolved::Heads => graph.heads().into_iter().cloned().collect(),
     };
-    with_heads(bench, &heads).await
+    let lock = bench.migrator.fitting_lock()?;
+    let found = bench.migrator.schema().await?;
+    differs(bench, lock, &heads, &found)
 }
 
 /// Compares the schema with the one that the ledger says, or without one with the nearest.
 pub(super) async fn with_own_revisions(bench: &Bench<'_>) -> Result<Differs, Error> {
     let (graph, lock) = (bench.migrator.graph()?, bench.migrator.fitting_lock()?);
-    let Some(ledger) = bench.migrator.state().await?.ledger else {
-        let found = bench.migrator.schema().await?;
+    let (ledger, found) = at_one_moment(bench).await?;
+    let Some(ledger) = ledger else {
         let heads: Vec<_> = recognise(lock, graph, &found).nearest().into_iter().cloned().collect();
         return differs(bench, lock, &heads, &found);
     };
+    if let Some(row) = ledger.interrupted().next() {
+        return Err(Error::HalfWay { revision: row.revision.clone() });
+    }
     let heads = ledger.heads();
     let later: Vec<_> = heads.iter().filter(|head| graph.get(head).is_none()).cloned().collect();
     if !later.is_empty() {
         return Err(Error::UnknownSchema { later });
     }
-    with_heads(bench, &heads).await
+    differs(bench, lock, &heads, &found)
 }
 
-async fn with_heads(bench: &Bench<'_>, heads: &[RevisionId]) -> Result<Differs, Error> {
-    let lock = bench.migrator.fitting_lock()?;
-    let found = bench.migrator.schema().await?;
-    differs(bench, lock, heads, &found)
+/// The ledger and the schema, between which nobody has upgraded the database.
+async fn at_one_moment(bench: &Bench<'_>) -> Result<(Option<Ledger>, Schema), Error> {
+    const TRIES: usize = 5;
+    let mut before = bench.migrator.state().await?.ledger;
+    for _ in 0..TRIES {
+        let schema = bench.migrator.schema().await?;
+        let after = bench.migrator.state().await?.ledger;
+        if after == before {
+            return Ok((after, schema));
+        }
+        before = after;
+    }
+    Err(ReadError::Changing.into())
 }
 
 fn differs(
@@ -89,15 +111,15 @@ fn differs(
     found: &Schema,
 ) -> Result<Differs, Error> {
     let expected = lock.schema(bench.migrator.graph()?, heads);
-    let Comparison { difference, unmanaged } = compare(lock, &expected, found);
+    let Comparison { difference, unmanaged, unchecked } = compare(lock, &expected, found);
     let heads: Vec<_> = heads.iter().map(ToString::to_string).collect();
     let against = if heads.is_empty() { "base".to_owned() } else { heads.join(", ") };
-    Ok(Differs { against, difference, unmanaged })
+    Ok(Differs { against, difference, unmanaged, unchecked })
 }
 
 impl fmt::Display for Differs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { against, difference, unmanaged } = self;
+        let Self { against, difference, unmanaged, unchecked } = self;
         if difference.is_empty() {
             writeln!(f, "the schema is that of {against}")?;
         } else {
@@ -105,6 +127,9 @@ impl fmt::Display for Differs {
                 f,
                 "the schema is not that of {against} (- expected, + found):\n{difference}"
             )?;
+        }
+        if *unchecked > 0 {
+            writeln!(f, "  not compared: {unchecked} bodies, written by another major version")?;
         }
         unmanaged
             .iter()

@@ -1,7 +1,7 @@
 //! `castoff lock`: what each revision does to the schema, walked and written down.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use serde::Serialize;
 
@@ -38,13 +38,20 @@ pub(super) async fn run(
     let graph = migrator.graph()?;
     let path = migrator.settings().migrations_dir.as_deref().ok_or(Error::NoFolder)?;
     let path = path.join(folder::LOCK);
+    // What is a link stays one.
+    let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
     // What is broken is written anew; it matters only to who compares with it.
-    let written = match migrator.lock() {
-        Err(Error::Lock(_)) if !options.check => None,
-        other => other?,
+    let (written, kept) = match migrator.lock() {
+        Err(Error::Lock(_)) if !options.check => {
+            (None, Lock::asks_for(&fs::read_to_string(&path).unwrap_or_default()))
+        }
+        other => {
+            let lock = other?;
+            (lock, lock.map(|lock| lock.optional).unwrap_or_default())
+        }
     };
-    let kept = written.map(|lock| lock.optional).unwrap_or_default();
     let optional = options.optional.unwrap_or(kept);
+    let draft = if options.check { None } else { Some(Draft::new(&path)?) };
     let progress = bench.report.progress(graph.revisions().len());
     let mut scratch = Scratch::new(migrations, migrator.settings(), migrator.stop())?;
     let mut walk = Walk {
@@ -66,8 +73,9 @@ pub(super) async fn run(
         if !problems.is_empty() {
             return Err(Error::LockDiffers { problems });
         }
-    } else {
-        write(&path, &lock.to_string())?;
+    }
+    if let Some(draft) = draft {
+        draft.replace(&path, &lock.to_string())?;
     }
     bench.print(&Locked { path, revisions, lines, written: !options.check })
 }
@@ -81,6 +89,8 @@ fn problems(written: Option<&Lock>, walked: &Lock, graph: &crate::revision::Grap
     }
     let differing = walked.contradictions(written);
     let differing = differing.into_iter().map(|id| format!("{id} does something else"));
+    let ids = |lock: &Lock| lock.entries().iter().map(|it| it.revision.clone()).collect::<Vec<_>>();
+    let order = (ids(written) != ids(walked)).then(|| "its revisions are in another order".into());
     let other = (written.optional != walked.optional).then(|| {
         format!(
             "it is written with {:?}, not {:?}",
@@ -88,23 +98,45 @@ fn problems(written: Option<&Lock>, walked: &Lock, graph: &crate::revision::Grap
             walked.optional.to_string()
         )
     });
-    differing.chain(other).collect()
+    differing.chain(order).chain(other).collect()
 }
 
-/// Replaces the file, all of it or nothing.
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    let draft = path.with_file_name(format!(".{}.new", folder::LOCK));
-    let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path));
-    written.map_err(|source| {
-        drop(std::fs::remove_file(&draft));
-        Error::Unwritable { path: path.to_owned(), source }
-    })
+/// A file beside the lock that becomes it, all of it or nothing; made before the walk, so that a
+/// folder that can't be written to is noticed then. Gone when it is dropped.
+struct Draft(PathBuf);
+
+impl Draft {
+    fn new(path: &Path) -> Result<Self, Error> {
+        let draft = path.with_file_name(format!(".{}.{}", folder::LOCK, std::process::id()));
+        match fs::write(&draft, "") {
+            Ok(()) => Ok(Self(draft)),
+            Err(source) => Err(Error::Unwritable { path: path.to_owned(), source }),
+        }
+    }
+
+    fn replace(&self, path: &Path, text: &str) -> Result<(), Error> {
+        let written = fs::write(&self.0, text).and_then(|()| fs::rename(&self.0, path));
+        written.map_err(|source| Error::Unwritable { path: path.to_owned(), source })
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
 }
 
 impl fmt::Display for Locked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, revisions, lines, written } = self;
         let how = if *written { "" } else { " and is up to date" };
-        writeln!(f, "{} has {revisions} revisions in {lines} lines{how}", path.display())
+        let many = |count: usize| if count == 1 { "" } else { "s" };
+        writeln!(
+            f,
+            "{} has {revisions} revision{} in {lines} line{}{how}",
+            path.display(),
+            many(*revisions),
+            many(*lines)
+        )
     }
 }

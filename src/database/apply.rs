@@ -159,7 +159,7 @@ impl<'a> Applier<'a> {
         let rows = self.entries(revisions, origin, step.heads_after())?;
         let record = self.ledger.insert(rows).into_iter().collect();
         let proof = self.schema.as_ref().filter(|_| origin == Origin::Recognise);
-        let what = "record the revisions";
+        let what = "stamp";
         self.bookkeeping(step, revisions.last(), what, record, proof).await
     }
 

@@ -142,6 +142,11 @@ impl ReadError {
         }
     }
 
+    /// Whether there is no connection any more.
+    pub(crate) fn is_connection_loss(&self) -> bool {
+        matches!(self, Self::Server(error) if error.is_connection_loss())
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -368,7 +373,7 @@ async fn user_objects(session: &Session, ledger: &LedgerName) -> Result<UserObje
              JOIN pg_namespace n ON n.oid = found.schema \
              CROSS JOIN LATERAL (SELECT found.kind || ' ' || n.nspname || '.' || found.relname) \
                AS object (name) \
-             WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ({PROVIDER_SCHEMAS}) \
+             WHERE NOT starts_with(n.nspname, 'pg_') AND n.nspname NOT IN ({PROVIDER_SCHEMAS}) \
                AND NOT (n.nspname = {schema} AND found.relname IN ('revision', 'ledger')) \
                AND found.relname <> 'alembic_version' \
                AND pg_get_userbyid(found.owner) NOT IN ({PROVIDER_ROLES}) \

@@ -280,13 +280,17 @@ fn unversioned(image: Image<'_>, state: &DatabaseState, policy: &Policy) -> Resu
         Ok(_) if state.user_objects.count == 0 => return fresh(graph, policy, Standing::Fresh),
         Ok(table) => match proven(image, state, policy) {
             Ok(Some(plan)) => return Ok(plan),
+            Err(refusal @ Refusal::Contradicted { .. }) => return Err(refusal),
             Err(refusal) => refusal,
             Ok(None) => match table {
                 Some(AlembicVersion { schema, .. }) => Refusal::AlembicEmpty {
                     schema: schema.clone(),
                     objects: state.user_objects.clone(),
                 },
-                None => Refusal::Unrecognised { objects: state.user_objects.clone() },
+                None => Refusal::Unrecognised {
+                    objects: state.user_objects.clone(),
+                    compared: image.lock.is_some() && state.schema.is_some(),
+                },
             },
         },
     };
@@ -305,17 +309,30 @@ fn proven(
     let Image { graph, lock: Some(lock) } = image else { return Ok(None) };
     let Some(found) = &state.schema else { return Ok(None) };
     refuse_stale(graph, lock)?;
-    match recognise(lock, graph, found) {
-        Recognition::Exactly { revision, unmanaged } => {
+    let word = policy.baseline.as_ref();
+    let word = word.map(|word| Ok((word, named(graph, word)?))).transpose()?;
+    match (recognise(lock, graph, found), word) {
+        (
+            Recognition::Exactly { candidates, .. } | Recognition::Ambiguous { candidates },
+            Some((word, heads)),
+        ) => {
+            // The operator chooses among what may be, and not against the proof.
+            let heads: BTreeSet<_> = heads.iter().collect();
+            if candidates.iter().any(|it| it.iter().collect::<BTreeSet<_>>() == heads) {
+                return baselined(graph, word, policy).map(Some);
+            }
+            Err(Refusal::Contradicted { value: word.0.clone(), candidates })
+        }
+        (Recognition::Exactly { revision, unmanaged, unchecked, .. }, None) => {
             let at = [revision.clone()];
-            let standing = Standing::Recognised { revision, unmanaged };
+            let standing = Standing::Recognised { revision, unchecked, unmanaged };
             record(graph, &at, Origin::Recognise, policy, standing).map(Some)
         }
-        Recognition::Ambiguous { candidates } => Err(Refusal::Ambiguous { candidates }),
-        Recognition::Unknown { nearest, difference } => {
+        (Recognition::Ambiguous { candidates }, None) => Err(Refusal::Ambiguous { candidates }),
+        (Recognition::Unknown { nearest, difference }, _) => {
             Err(Refusal::NotQuite { nearest, difference })
         }
-        Recognition::Foreign => Ok(None),
+        (Recognition::Foreign, _) => Ok(None),
     }
 }
 
@@ -347,6 +364,15 @@ fn alembic(tables: &[AlembicVersion]) -> Result<Option<&AlembicVersion>, Refusal
 }
 
 fn baselined(graph: &Graph, baseline: &Baseline, policy: &Policy) -> Result<Plan, Refusal> {
+    let heads = named(graph, baseline)?;
+    if heads.is_empty() {
+        return fresh(graph, policy, Standing::Baselined { heads });
+    }
+    record(graph, &heads, Origin::Stamp, policy, Standing::Baselined { heads: heads.clone() })
+}
+
+/// The revisions that the operator names; none for `base`.
+fn named(graph: &Graph, baseline: &Baseline) -> Result<Vec<RevisionId>, Refusal> {
     let refuse = |reason: String| Refusal::Baseline { value: baseline.0.clone(), reason };
     let mut heads = Vec::new();
     for revision in baseline.0.split(',').map(str::trim) {
@@ -358,10 +384,7 @@ fn baselined(graph: &Graph, baseline: &Baseline, policy: &Policy) -> Result<Plan
             Resolved::Heads => heads.extend(graph.heads().into_iter().cloned()),
         }
     }
-    if heads.is_empty() {
-        return fresh(graph, policy, Standing::Baselined { heads });
-    }
-    record(graph, &heads, Origin::Stamp, policy, Standing::Baselined { heads: heads.clone() })
+    Ok(heads)
 }
 
 /// Records `at` and all before it, then upgrades the rest.

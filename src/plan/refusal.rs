@@ -94,10 +94,19 @@ pub enum Refusal {
     Unrecognised {
         /// How many, and examples.
         objects: super::UserObjects,
+        /// Whether the schema was compared with what a lock says.
+        compared: bool,
     },
     /// User objects whose schema is that of several revisions.
     Ambiguous {
         /// The heads that it may have, parents first; several at once before a merge.
+        candidates: Vec<Vec<RevisionId>>,
+    },
+    /// The operator names what the schema is not.
+    Contradicted {
+        /// The value of `CASTOFF_BASELINE`.
+        value: String,
+        /// The heads that it may have.
         candidates: Vec<Vec<RevisionId>>,
     },
     /// User objects whose schema is that of no revision.
@@ -157,10 +166,12 @@ fn list<T: fmt::Display>(items: &[T]) -> String {
     }
 }
 
-/// What a database with several heads is at.
-fn together(heads: &[RevisionId]) -> String {
-    let heads: Vec<_> = heads.iter().map(RevisionId::as_str).collect();
-    heads.join(" with ")
+/// Sets of heads, one of which a database may have.
+fn alternatives(candidates: &[Vec<RevisionId>]) -> String {
+    let together = |heads: &Vec<RevisionId>| {
+        heads.iter().map(RevisionId::as_str).collect::<Vec<_>>().join(" with ")
+    };
+    list(&candidates.iter().map(together).collect::<Vec<_>>())
 }
 
 fn objects(objects: &super::UserObjects) -> String {
@@ -194,6 +205,7 @@ impl Refusal {
             | Self::AlembicEmpty { .. }
             | Self::AlembicAmbiguous { .. }
             | Self::Ambiguous { .. }
+            | Self::Contradicted { .. }
             | Self::NotQuite { .. }
             | Self::Drifted { .. }
             | Self::Unrecognised { .. } => 76,
@@ -246,6 +258,12 @@ impl Refusal {
                                             the revision that the schema really has as \
                                             CASTOFF_BASELINE"
                 .to_owned(),
+            Self::Unrecognised { compared: false, .. } => {
+                "an image with a castoff.lock, which `castoff lock` writes, recognises a schema of \
+                 its own; without one give the revision that this schema is as CASTOFF_BASELINE \
+                 (`base` if none of them has run)"
+                    .to_owned()
+            }
             Self::AlembicEmpty { .. } | Self::Unrecognised { .. } => {
                 "if you know which revision this schema is, give it as CASTOFF_BASELINE (`base` \
                  if none of the revisions has run); otherwise point castoff at an empty database"
@@ -255,6 +273,9 @@ impl Refusal {
                 "only their data tells them apart: give the one that has run as CASTOFF_BASELINE \
                  (with commas between several)"
                     .to_owned()
+            }
+            Self::Contradicted { .. } => {
+                "take CASTOFF_BASELINE away, or give a revision that the schema may be".to_owned()
             }
             Self::NotQuite { nearest, .. } => format!(
                 "`castoff diff {nearest}` shows this too; bring the schema to that of a revision, or \
@@ -351,7 +372,12 @@ impl fmt::Display for Refusal {
             Self::Ambiguous { candidates } => write!(
                 f,
                 "the database is unversioned, and its schema is that of {}",
-                list(&candidates.iter().map(|heads| together(heads)).collect::<Vec<_>>())
+                alternatives(candidates)
+            ),
+            Self::Contradicted { value, candidates } => write!(
+                f,
+                "CASTOFF_BASELINE is {value:?}, but the schema is that of {}",
+                alternatives(candidates)
             ),
             Self::NotQuite { nearest, difference } => write!(
                 f,
@@ -392,10 +418,11 @@ impl fmt::Display for Refusal {
                  search_path",
                 list(schemas)
             ),
-            Self::Unrecognised { objects: found } => write!(
+            Self::Unrecognised { objects: found, compared } => write!(
                 f,
-                "the database holds {} but nothing that says which revision it is at",
-                objects(found)
+                "the database holds {} but nothing that {}says which revision it is at",
+                objects(found),
+                if *compared { "castoff.lock speaks of or that " } else { "" }
             ),
             Self::Baseline { value, reason } => {
                 write!(f, "CASTOFF_BASELINE={value} names no revision of this image: {reason}")

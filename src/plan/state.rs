@@ -143,7 +143,7 @@ pub struct Applied {
 }
 
 /// The rows of the ledger; never empty.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
     rows: BTreeMap<RevisionId, Applied>,
     lineage: Lineage,

@@ -550,16 +550,23 @@ fn an_unversioned_schema_is_recorded_at_the_revision_that_it_is_and_the_rest_run
     let plan = decide(image, &unversioned(&["a", "b", "other"]), &Policy::head()).unwrap();
     assert_steps_fit(&plan);
     assert_eq!(told(&plan), "recognise a,b => b; c => c");
-    let Standing::Recognised { revision, unmanaged } = plan.standing() else {
+    let Standing::Recognised { revision, unmanaged, .. } = plan.standing() else {
         panic!("{:?}", plan.standing())
     };
     assert_eq!(revision, &id("b"));
     assert_eq!(unmanaged, &["table public.other".parse().unwrap()]);
-    // The operator's word counts only where there is no proof.
-    let baseline = Some(Baseline("c".to_owned()));
-    let told_c = Policy { baseline: baseline.clone(), ..Policy::head() };
-    let plan = decide(image, &unversioned(&["a", "b"]), &told_c).unwrap();
-    assert_eq!(told(&plan), "recognise a,b => b; c => c");
+    // The operator's word counts where there is no proof, and does not go against one.
+    let with = |word: &str| Policy { baseline: Some(Baseline(word.to_owned())), ..Policy::head() };
+    let told_c = with("c");
+    let plan = decide(image, &unversioned(&["a", "b"]), &with("b")).unwrap();
+    assert_eq!(told(&plan), "stamp a,b => b; c => c");
+    for word in ["c", "a", "base"] {
+        let refusal = decide(image, &unversioned(&["a", "b"]), &with(word)).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            format!("CASTOFF_BASELINE is {word:?}, but the schema is that of b")
+        );
+    }
     let plan = decide(image, &unversioned(&["b"]), &told_c).unwrap();
     assert_eq!(told(&plan), "stamp a,b,c => c");
 }

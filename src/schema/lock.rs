@@ -171,6 +171,15 @@ impl Lock {
                 Some(_) => {}
             }
         }
+        let mut before = BTreeSet::new();
+        for entry in &self.entries {
+            let revision = graph.get(&entry.revision);
+            let mut parents = revision.iter().flat_map(|revision| revision.down_revisions());
+            if parents.any(|parent| entries.contains_key(parent) && !before.contains(parent)) {
+                stale.push(Stale::Early(entry.revision.clone()));
+            }
+            before.insert(&entry.revision);
+        }
         let unknown = self.entries.iter().map(|entry| &entry.revision);
         let unknown = unknown.filter(|id| graph.get(id).is_none()).cloned();
         stale.extend(unknown.map(Stale::Unknown));
@@ -181,6 +190,12 @@ impl Lock {
     pub fn among<B: AsRef<[u8]>>(files: &[(String, B)]) -> Result<Option<Self>, InvalidLock> {
         let file = files.iter().find(|(name, _)| name == LOCK);
         file.map(|(_, text)| Self::parse(&String::from_utf8_lossy(text.as_ref()))).transpose()
+    }
+
+    /// What a file asks for besides, even if the rest of it is broken.
+    pub fn asks_for(text: &str) -> Optional {
+        let words = text.lines().find_map(|line| line.strip_prefix("with "));
+        words.and_then(|words| words.parse().ok()).unwrap_or_default()
     }
 
     /// Reads the file's text.
@@ -206,6 +221,9 @@ impl Lock {
                         Some((RevisionId::new(id).ok()?, checksum.parse().ok()?))
                     });
                     let (revision, checksum) = entry.ok_or_else(|| invalid(number, expected))?;
+                    if lock.entries.iter().any(|entry| entry.revision == revision) {
+                        return Err(invalid(number, "each revision once"));
+                    }
                     let (removes, adds) = (Vec::new(), Vec::new());
                     lock.entries.push(Entry { revision, checksum, baseline: None, removes, adds });
                 }
@@ -255,6 +273,8 @@ pub enum Stale {
     Changed(RevisionId),
     /// This revision is not in the folder.
     Unknown(RevisionId),
+    /// This revision stands before one that it revises.
+    Early(RevisionId),
 }
 
 impl fmt::Display for Stale {
@@ -263,6 +283,7 @@ impl fmt::Display for Stale {
             Self::Missing(id) => write!(f, "{id} is not in castoff.lock"),
             Self::Changed(id) => write!(f, "{id} has changed since castoff.lock was written"),
             Self::Unknown(id) => write!(f, "castoff.lock has {id}, which is not in the folder"),
+            Self::Early(id) => write!(f, "castoff.lock has {id} before what it revises"),
         }
     }
 }
@@ -350,6 +371,15 @@ mod tests {
     }
 
     #[test]
+    fn a_revision_before_what_it_revises_makes_a_lock_stale() {
+        let graph = graph(&FILES);
+        let mut lock = Lock::parse(&text(&graph)).unwrap();
+        lock.entries.swap(1, 2);
+        let stale: Vec<_> = lock.stale(&graph).iter().map(ToString::to_string).collect();
+        assert_eq!(stale, ["castoff.lock has 3 before what it revises"]);
+    }
+
+    #[test]
     fn a_broken_lock_is_refused_with_its_line() {
         let text = text(&graph(&FILES));
         for (from, to, line) in [
@@ -359,6 +389,7 @@ mod tests {
             ("+ table public.a", "<<<<<<< HEAD", 5),
             ("+ table public.a", "+ tabel public.a", 5),
             ("baseline sha256", "baseline x", 13),
+            ("revision 2 sha256:", "revision 1 sha256:", 8),
         ] {
             let error = Lock::parse(&text.replacen(from, to, 1)).unwrap_err();
             assert_eq!(error.line, line, "{to}: {error}");

@@ -15,6 +15,10 @@ pub enum Recognition {
         revision: RevisionId,
         /// What is there besides, of which no revision ever speaks.
         unmanaged: Vec<Line>,
+        /// How many bodies were not compared; see [`Comparison`].
+        unchecked: usize,
+        /// All heads that it may have, this revision among them.
+        candidates: Vec<Vec<RevisionId>>,
     },
     /// The schema of several revisions, which only data tells apart.
     Ambiguous {
@@ -52,7 +56,9 @@ pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
         .filter(|line| managed.contains(&line.identity))
         .map(|line| (&line.identity, line))
         .collect();
-    if ours.is_empty() {
+    // What somebody who looks after the server has put there for everybody proves nothing.
+    let is_scenery = |id: &&Identity| matches!(id.kind, Kind::Extension | Kind::Schema);
+    if ours.keys().all(is_scenery) {
         return Recognition::Foreign;
     }
     let parts: Vec<_> = found
@@ -77,9 +83,14 @@ pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
 
     let candidates = candidates(lock, &equal);
     let mut baselines = equal.iter().filter(|revision| revision.baseline().is_some());
+    // What a body that can't be compared may tell apart is not told apart by data alone.
+    let are_alike = || {
+        let mut schemas = candidates.iter().map(|heads| lock.schema(graph, heads));
+        schemas.next().is_some_and(|first| schemas.all(|schema| schema == first))
+    };
     let chosen = match (candidates.as_slice(), baselines.next(), baselines.next()) {
         ([only], _, _) => only.first(),
-        (_, Some(baseline), None) => Some(baseline.id()),
+        (_, Some(baseline), None) if are_alike() => Some(baseline.id()),
         (_, _, _) => None,
     };
     let at = |revision: &RevisionId| {
@@ -87,8 +98,9 @@ pub fn recognise(lock: &Lock, graph: &Graph, found: &Schema) -> Recognition {
     };
     match (chosen, best) {
         (Some(revision), _) => {
-            let Comparison { unmanaged, .. } = at(revision);
-            Recognition::Exactly { revision: revision.clone(), unmanaged }
+            let Comparison { unmanaged, unchecked, .. } = at(revision);
+            let revision = revision.clone();
+            Recognition::Exactly { revision, unmanaged, unchecked, candidates }
         }
         (None, Some((0, _))) => Recognition::Ambiguous { candidates },
         (None, Some((_, nearest))) => {
@@ -126,6 +138,17 @@ pub struct Comparison {
     pub difference: Difference,
     /// What is there besides, of which no revision ever speaks.
     pub unmanaged: Vec<Line>,
+    /// How many bodies were not compared, since the lock has them of another major version.
+    pub unchecked: usize,
+}
+
+impl Comparison {
+    /// How many bodies of two schemas say nothing of each other.
+    pub fn unchecked(expected: &Schema, found: &Schema) -> usize {
+        let differ =
+            |line: &&Line| found.get(&line.identity).is_some_and(|other| line.major != other.major);
+        expected.lines().filter(differ).count()
+    }
 }
 
 /// Compares a schema with the one that it should be.
@@ -146,6 +169,7 @@ pub fn compare(lock: &Lock, expected: &Schema, found: &Schema) -> Comparison {
     let unmanaged =
         unmanaged.iter().filter(|line| line.identity.kind != Kind::Body).filter(of_ours);
     Comparison {
+        unchecked: Comparison::unchecked(expected, found),
         difference: Difference::between(expected, &counted),
         unmanaged: unmanaged.map(|line| (*line).clone()).collect(),
     }
@@ -251,6 +275,17 @@ mod tests {
         RevisionId::new(id).unwrap()
     }
 
+    /// That revision and no other.
+    fn exactly(revision: &str) -> Recognition {
+        let candidates = vec![vec![id(revision)]];
+        Recognition::Exactly {
+            revision: id(revision),
+            unmanaged: Vec::new(),
+            unchecked: 0,
+            candidates,
+        }
+    }
+
     const A: (&str, &str) = ("1", "+ table public.a\n+ column public.a.x integer");
     const B: (&str, &str) =
         ("2", "- column public.a.x integer\n+ column public.a.x text\n+ table public.b");
@@ -263,7 +298,7 @@ mod tests {
             ("table public.a\ncolumn public.a.x integer", "1"),
             ("table public.a\ncolumn public.a.x text\ntable public.b", "2"),
         ] {
-            let expected = Recognition::Exactly { revision: id(revision), unmanaged: Vec::new() };
+            let expected = exactly(revision);
             assert_eq!(recognise(&lock, &graph, &schema(text)), expected);
         }
     }
@@ -283,7 +318,7 @@ mod tests {
             ("function public.f() x\nbody@15 public.f() x", vec!["function public.f()"]),
             ("index other.i CREATE UNIQUE INDEX i ON other.t USING btree (y)", vec![]),
         ] {
-            let Recognition::Exactly { revision, unmanaged } = with(beside) else {
+            let Recognition::Exactly { revision, unmanaged, .. } = with(beside) else {
                 panic!("{beside}: {:?}", with(beside))
             };
             let told: Vec<_> = unmanaged.iter().map(|line| line.identity.to_string()).collect();
@@ -330,10 +365,38 @@ mod tests {
             Recognition::Ambiguous { candidates }
         );
         let based = graph(&files);
-        assert_eq!(
-            recognise(&lock(&based, &[A]), &based, &found),
-            Recognition::Exactly { revision: id("3"), unmanaged: Vec::new() }
-        );
+        let Recognition::Exactly { revision, candidates, .. } =
+            recognise(&lock(&based, &[A]), &based, &found)
+        else {
+            panic!()
+        };
+        assert_eq!((revision, candidates.len()), (id("3"), 3));
+    }
+
+    #[test]
+    fn bodies_of_another_major_tell_nothing_apart_and_are_no_data() {
+        let files = [("1.sql", "1"), ("2.sql", "2"), ("2.baseline.sql", "b")];
+        let graph = graph(&files);
+        let effects = [
+            ("1", "+ view public.v\n+ body@17 public.v SELECT 1"),
+            ("2", "- body@17 public.v SELECT 1\n+ body@17 public.v SELECT 2"),
+        ];
+        let lock = lock(&graph, &effects);
+        let on = |major: u16| {
+            let found = schema(&format!("view public.v\nbody@{major} public.v SELECT 1"));
+            recognise(&lock, &graph, &found)
+        };
+        assert_eq!(on(17), exactly("1"));
+        let candidates = vec![vec![id("1")], vec![id("2")]];
+        assert_eq!(on(15), Recognition::Ambiguous { candidates });
+    }
+
+    #[test]
+    fn an_extension_alone_proves_nothing() {
+        let graph = graph(&[("1.sql", "1"), ("2.sql", "2")]);
+        let lock = lock(&graph, &[("1", "+ extension citext"), ("2", A.1)]);
+        let found = schema("extension citext\ntable other.t");
+        assert_eq!(recognise(&lock, &graph, &found), Recognition::Foreign);
     }
 
     #[test]
@@ -341,7 +404,7 @@ mod tests {
         let graph = graph(&[("1.sql", "1"), ("2.sql", "-- only a note"), ("3.sql", "3")]);
         let found = schema("table public.a\ncolumn public.a.x integer");
         let lock = lock(&graph, &[A, ("3", "+ table public.b")]);
-        let expected = Recognition::Exactly { revision: id("2"), unmanaged: Vec::new() };
+        let expected = exactly("2");
         assert_eq!(recognise(&lock, &graph, &found), expected);
     }
 
@@ -356,7 +419,7 @@ mod tests {
             let graph = graph(&files(merge));
             recognise(&lock(&graph, &effects), &graph, &schema(found))
         };
-        let expected = Recognition::Exactly { revision: id("4"), unmanaged: Vec::new() };
+        let expected = exactly("4");
         assert_eq!(recognised(("4.sql", "-- Revises: 2, 3\n")), expected);
         let candidates = vec![vec![id("2"), id("3")], vec![id("4")]];
         let expected = Recognition::Ambiguous { candidates };
@@ -380,7 +443,7 @@ mod tests {
             ("\ntable public.c", "3"),
             ("\ntable public.b\ntable public.c", "4"),
         ] {
-            let expected = Recognition::Exactly { revision: id(revision), unmanaged: Vec::new() };
+            let expected = exactly(revision);
             assert_eq!(recognise(&lock, &graph, &schema(&format!("{a}{more}"))), expected);
         }
     }

@@ -122,7 +122,7 @@ fn of_later_revisions_only_their_own_image_knows_the_schema() {
     newer.args(["upgrade"]).run().assert_code(0);
     for words in [&["diff"][..], &["check", "--drift"]] {
         let run = image.clone().args(words.iter().copied()).run();
-        run.assert_code(65).assert_stderr("what the schema of 4 is cannot be said");
+        run.assert_code(76).assert_stderr("what the schema of 4 is cannot be said");
     }
     // A rollback starts all the same, for the same reason.
     let start = image.clone().env("CASTOFF_DRIFT", "refuse").args(["run", "--", "echo", "the app"]);
@@ -169,6 +169,40 @@ fn a_start_ignores_drift_or_tells_it_or_refuses() {
         run.assert_code(0).assert_stdout("the app\n");
         assert!(!run.stderr.contains("expected"), "{run}");
     }
+}
+
+#[test]
+fn in_the_middle_of_a_revision_there_is_nothing_to_compare_with() {
+    let db = Database::empty();
+    let halting = "-- Transaction: none\nCREATE TABLE x ();\nSELECT 1 / 0;";
+    let image = at_head(&db).files([("4_halting.sql", halting)]);
+    image.clone().args(["upgrade"]).run().assert_code(65);
+    image.own_folder().file("4_halting.sql", halting.replace("/ 0", "/ 1"));
+    image.clone().args(["lock"]).run().assert_code(0);
+    let run = image.args(["diff"]).run();
+    run.assert_code(76).assert_stderr("4 stopped half-way");
+}
+
+#[test]
+fn a_relative_target_counts_from_where_the_database_is() {
+    let db = Database::empty();
+    let image = at_head(&db);
+    let diff = image.clone().args(["diff", "-1"]).run();
+    diff.assert_code(1).assert_stdout("not that of 2 ").assert_stdout("+ index public.users_email");
+}
+
+#[test]
+fn who_only_wants_to_be_told_starts_although_nothing_can_be_told() {
+    let db = Database::empty();
+    let image = at_head(&db);
+    db.psql("CREATE VIEW names AS SELECT name FROM users");
+    let mut other = db.session();
+    other.psql("BEGIN");
+    other.psql("LOCK TABLE users");
+    let image = image.args(["run", "--", "echo", "the app"]).env("CASTOFF_DRIFT", "warn");
+    let run = image.run();
+    run.assert_code(0).assert_stdout("the app\n");
+    run.assert_stderr("Whether the schema has drifted can't be told: 55P03");
 }
 
 #[test]

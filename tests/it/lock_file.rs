@@ -136,6 +136,17 @@ fn a_lock_that_is_not_what_the_revisions_do_fails_the_check() {
         right.replacen("# castoff.lock 1", "<<<<<<< HEAD\n# castoff.lock 1", 1),
     );
     check().assert_code(65).assert_stderr("castoff.lock:1: expected");
+    // What is broken is written anew.
+    image.run().assert_code(0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), right);
+    let entries: Vec<_> = right.split("\n\n").collect();
+    folder.file(
+        "castoff.lock",
+        [entries[0], entries[1], entries[3], entries[2], entries[4]].join("\n\n"),
+    );
+    check().assert_code(65).assert_stderr("castoff.lock has 3 before what it revises");
+    folder.file("castoff.lock", format!("{right}\n{}\n", entries[2]));
+    check().assert_code(65).assert_stderr("expected each revision once");
     folder.file("castoff.lock", &right);
 
     folder.file("3_data.sql", "UPDATE users SET email = id");
@@ -249,6 +260,11 @@ fn what_is_asked_for_besides_is_written_and_asked_for_again() {
     image.clone().args(["lock", "--check"]).run().assert_code(0);
     image.clone().args(["lock", "--with", "grants"]).run().assert_code(0);
     assert!(written(&image).contains("\n+ grant table public.a public select\n"));
+    // Nor if two branches conflict in it.
+    let folder = image.own_folder();
+    folder.file("castoff.lock", written(&image).replace("revision 1", "<<<<<<< HEAD\nrevision 1"));
+    image.run().assert_code(0);
+    assert!(written(&image).contains("\nwith grants\n"), "{}", written(&image));
     let other = image.clone().args(["lock", "--check", "--with", "comments"]).run();
     other.assert_code(65).assert_stderr("it is written with \"grants\", not \"comments\"");
     image.clone().args(["lock", "--with", "tables"]).run().assert_code(64).assert_stderr("tables");
@@ -280,6 +296,50 @@ fn a_signal_leaves_no_database_behind() {
     walking.signal(Signal::Term);
     walking.wait(SOON).assert_code(143);
     assert_eq!(author.scratch_databases(), "0");
+}
+
+#[test]
+fn a_function_has_the_same_lines_whatever_ends_the_lines_of_its_file() {
+    let author = Author::new();
+    let function = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$\nSELECT 1\n$$";
+    let image = author.image(&[]).files([("1_f.sql", function.to_owned())]);
+    image.run().assert_code(0);
+    let crlf = image.files([("1_f.sql", function.replace('\n', "\r\n"))]);
+    crlf.args(["lock", "--check"]).run().assert_code(0);
+}
+
+#[test]
+fn names_mean_what_they_mean_in_the_database_beside() {
+    let author = Author::new();
+    author.db.psql(&format!(
+        "ALTER DATABASE {} SET search_path = \"My shop\", public",
+        author.db.name()
+    ));
+    let files = [("1_a.sql", "CREATE SCHEMA \"My shop\"; CREATE TABLE a ()")];
+    let image = author.image(&files);
+    image.run().assert_code(0);
+    assert!(written(&image).contains("\n+ table \"My shop\".a\n"), "{}", written(&image));
+    author.role.psql(files[0].1);
+    image.args(["upgrade"]).run().assert_code(0).assert_stderr("The schema is that of 1");
+}
+
+#[test]
+fn a_lock_that_is_a_link_stays_one() {
+    let author = Author::new();
+    let image = author.image(&SHOP);
+    let folder = image.own_folder();
+    let link = folder.path().join("castoff.lock");
+    let target = folder.path().join("README.lock");
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    // One that leads nowhere is noticed before the walk.
+    image.run().assert_code(65).assert_stderr("castoff.lock");
+    fs::write(&target, "").unwrap();
+    image.run().assert_code(0);
+    assert_eq!(fs::read_link(&link).unwrap(), target);
+    assert!(written(&image).contains("revision 4"), "{}", written(&image));
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left.len(), SHOP.len() + 2, "{left:?}");
 }
 
 #[test]

@@ -96,6 +96,43 @@ fn revisions_that_only_data_tells_apart_are_left_to_the_operator() {
 }
 
 #[test]
+fn the_operator_chooses_among_what_may_be_and_not_against_the_proof() {
+    let db = Database::empty();
+    by_psql(&db, 5);
+    let castoff = Castoff::new(&db).files(HISTORY).files([("6_more.baseline.sql", BASELINE)]);
+    let image = with_lock(castoff);
+    let refused = image.clone().env("CASTOFF_BASELINE", "3").run();
+    refused
+        .assert_code(76)
+        .assert_stderr("CASTOFF_BASELINE is \"3\", but the schema is that of 5, 6");
+    assert!(!db.has_ledger());
+    // Although 6 has a baseline: its data may not be there.
+    image.env("CASTOFF_BASELINE", "5").run().assert_code(0);
+    assert_eq!(db.psql("SELECT origin FROM castoff.revision WHERE revision = '6'"), "upgrade");
+}
+
+#[test]
+fn a_database_of_somebody_elses_with_an_extension_of_ours_is_no_match() {
+    let db = Database::empty();
+    let files =
+        [("1_x.sql", "CREATE EXTENSION IF NOT EXISTS plpgsql; CREATE SCHEMA ours"), HISTORY[1]];
+    let history = [files[0], ("2_a.sql", "CREATE TABLE ours.a ()")];
+    let image = with_lock(Castoff::new(&db).files(history));
+    db.psql("CREATE SCHEMA ours; CREATE TABLE somebodys (id int)");
+    let run = image.run();
+    run.assert_code(76).assert_stderr("nothing that castoff.lock speaks of");
+    assert!(!db.has_ledger());
+}
+
+#[test]
+fn a_schema_whose_name_begins_like_the_servers_is_not_overlooked() {
+    let db = Database::empty();
+    db.psql("CREATE SCHEMA pgstore; CREATE TABLE pgstore.a (id int)");
+    db.psql(&format!("ALTER DATABASE {} SET standard_conforming_strings = off", db.name()));
+    image(&db).run().assert_code(76).assert_stderr("table pgstore.a");
+}
+
+#[test]
 fn a_baseline_among_them_is_the_answer() {
     let db = Database::empty();
     by_psql(&db, 6);
