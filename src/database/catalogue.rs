@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //! - The same SQL gives the same lines on every major, except the bodies. Where majors differ, the
-//!   query or [`canonical`] says so.
+//!   query or [`canonical()`] says so.
 //! - What is read is sent as the server wrote it under [`SETTINGS`], whatever the session's are.
 
 mod canonical;
