@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub enum Kind {
     /// A schema other than `public`.
     Schema,
-    /// An extension, by its name alone.
+    /// An extension, by its name and schema: which version there is, is the server's.
     Extension,
     /// An object of a kind that has no lines of its own, such as an operator: only that it is there.
     Object,

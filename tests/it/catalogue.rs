@@ -158,7 +158,7 @@ fn extensions_providers_alembic_castoff_and_sessions_have_no_lines() {
     );
     assert_eq!(
         lines(&db, Optional::default()).to_string(),
-        "schema extensions\nextension citext\nextension hstore\n"
+        "schema extensions\nextension citext schema extensions\nextension hstore\n"
     );
     let theirs = ["mapping", "alembic", "cron", "rdsadmin", "beat", "watch", "feed", "revision"];
     let all = lines(&db, ALL).to_string();

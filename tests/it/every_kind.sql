@@ -75,7 +75,7 @@ CREATE UNLOGGED TABLE shop.cache ("order" integer NOT NULL, "select" jsonb);
 CREATE INDEX cache_order ON shop.cache ("order");
 ALTER TABLE shop.cache CLUSTER ON cache_order;
 CREATE TABLE shop.addresses OF shop.address (number WITH OPTIONS DEFAULT 1);
-CREATE TABLE shop.vips (discount integer DEFAULT 5) INHERITS (shop.customers, shop.cache);
+CREATE TABLE shop.vips (discount integer DEFAULT 5, letter "char") INHERITS (shop.customers, shop.cache);
 CREATE TABLE shop.pile (id integer) USING pile;
 CREATE TABLE shop.nothing ();
 CREATE TABLE "My Schema"."My.Table" ("a.b" integer, "say ""hi""" text);

@@ -310,9 +310,14 @@ fn told_by_dump(dump: &str) -> Objects {
         let has_parts =
             ["TABLE", "DOMAIN"].contains(&kind) || kind == "TYPE" && text.contains(" AS (");
         if has_parts {
-            for line in lines {
-                let part = part(line).map_or(String::new(), |part| format!(".{part}"));
-                objects.entry(object.clone() + &part).or_default().insert(comparable(line));
+            for (position, line) in lines.enumerate() {
+                let (part, mut said) = (part(line), comparable(line));
+                // Of a table's columns the order is not told.
+                if kind == "TYPE" && part.is_some() {
+                    said = format!("{position} {said}");
+                }
+                let part = part.map_or(String::new(), |part| format!(".{part}"));
+                objects.entry(object.clone() + &part).or_default().insert(said);
             }
         } else {
             let text = lines.map(comparable).collect::<Vec<_>>().join("\n");
