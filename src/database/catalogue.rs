@@ -4,9 +4,16 @@
 //! there is. It asks `pg_catalog` alone and for nothing that an unprivileged role may not see.
 //!
 //! # What is not in the lines
-//! What has no effect on an application or is another's: the order of columns, tablespaces, the
-//! contents of roles; what belongs to an extension, a provider, castoff or Alembic; and what comes
-//! and goes with something that has a line, such as an identity column's sequence.
+//! - What has no effect on an application: the order of a table's columns, tablespaces, the names of
+//!   NOT NULL constraints, whether an owned sequence is logged.
+//! - What is another's: objects and versions of extensions, and what belongs to a provider, castoff
+//!   or Alembic.
+//! - What comes and goes with something that has a line, such as an identity column's sequence.
+//! - What the server keeps for a database or a role: `ALTER DATABASE` and `ALTER ROLE … SET`, the
+//!   contents of roles; and what only a superuser sees: subscriptions, the options of user mappings.
+//! - Security labels, large objects and the versions of collations; what joins an operator family of
+//!   PostgreSQL's or an extension's without a class of the user's; and which of the triggers that a
+//!   constraint has on a table are switched, if not all of them.
 //!
 //! # Invariants
 //! - The same SQL gives the same lines on every major, except the bodies. Where majors differ, the

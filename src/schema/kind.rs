@@ -10,11 +10,11 @@ pub enum Kind {
     Schema,
     /// An extension, by its name and schema: which version there is, is the server's.
     Extension,
-    /// An object of a kind that has no lines of its own, such as an operator: only that it is there.
+    /// An object of a kind that has no lines of its own, such as an operator.
     Object,
-    /// An enum, range or composite type.
+    /// An enum, range, composite or base type.
     Type,
-    /// An attribute of a composite type.
+    /// An attribute of a composite type, with its position.
     Attribute,
     /// A domain.
     Domain,

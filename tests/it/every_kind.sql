@@ -4,29 +4,41 @@
 CREATE SCHEMA shop;
 CREATE SCHEMA "My Schema";
 
--- Objects of which only the presence is told.
+-- Objects of the rarer kinds.
 CREATE COLLATION shop.plain (LOCALE = 'C');
-CREATE CONVERSION shop.latin FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+CREATE COLLATION shop.mixed (LC_COLLATE = 'C', LC_CTYPE = 'POSIX');
+CREATE DEFAULT CONVERSION shop.latin FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
 CREATE TEXT SEARCH PARSER shop.words (START = prsd_start, GETTOKEN = prsd_nexttoken,
-  END = prsd_end, LEXTYPES = prsd_lextype);
-CREATE TEXT SEARCH TEMPLATE shop.lexemes (LEXIZE = dsimple_lexize);
-CREATE TEXT SEARCH DICTIONARY shop.terms (TEMPLATE = simple);
-CREATE TEXT SEARCH CONFIGURATION shop.english (COPY = english);
+  END = prsd_end, LEXTYPES = prsd_lextype, HEADLINE = prsd_headline);
+CREATE TEXT SEARCH TEMPLATE shop.lexemes (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+CREATE TEXT SEARCH DICTIONARY shop.terms (TEMPLATE = shop.lexemes, STOPWORDS = english, accept = false);
+CREATE TEXT SEARCH CONFIGURATION shop.english (PARSER = shop.words);
+ALTER TEXT SEARCH CONFIGURATION shop.english ADD MAPPING FOR word, asciiword WITH shop.terms, english_stem;
+ALTER TEXT SEARCH CONFIGURATION shop.english ADD MAPPING FOR email WITH simple;
 CREATE FUNCTION shop.basic() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
-CREATE LANGUAGE basic HANDLER shop.basic;
+CREATE FUNCTION shop.run(internal) RETURNS void LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_inline_handler';
+CREATE FUNCTION shop.check(oid) RETURNS void LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_validator';
+CREATE TRUSTED LANGUAGE basic HANDLER shop.basic INLINE shop.run VALIDATOR shop.check;
 CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal),
   TO SQL WITH FUNCTION int4recv(internal));
 CREATE ACCESS METHOD pile TYPE TABLE HANDLER heap_tableam_handler;
-CREATE FOREIGN DATA WRAPPER files;
-CREATE SERVER attic FOREIGN DATA WRAPPER files;
+CREATE FOREIGN DATA WRAPPER files OPTIONS (host 'a', "Port" '1');
+CREATE SERVER attic TYPE 'disk' VERSION '1.0' FOREIGN DATA WRAPPER files OPTIONS (host 'it''s', dbname 'x');
+CREATE USER MAPPING FOR PUBLIC SERVER attic;
+CREATE USER MAPPING FOR pg_monitor SERVER attic OPTIONS (user 'x', password 'y');
 CREATE FUNCTION shop.same(integer, text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1::text = $2;
 CREATE FUNCTION shop.same(text, integer) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 = $2::text;
 CREATE OPERATOR shop.=== (FUNCTION = shop.same, LEFTARG = integer, RIGHTARG = text);
 CREATE OPERATOR shop.=== (FUNCTION = shop.same, LEFTARG = text, RIGHTARG = integer,
-  COMMUTATOR = OPERATOR(shop.===));
+  COMMUTATOR = OPERATOR(shop.===), NEGATOR = OPERATOR(shop.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
 CREATE OPERATOR FAMILY shop.numbers USING btree;
 CREATE OPERATOR CLASS shop.number FOR TYPE integer USING btree FAMILY shop.numbers
   AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(integer, integer);
+ALTER OPERATOR FAMILY shop.numbers USING btree ADD
+  OPERATOR 1 < (integer, bigint), FUNCTION 1 (integer, bigint) btint48cmp(integer, bigint),
+  OPERATOR 1 < (bigint, integer), FUNCTION 1 (bigint, integer) btint84cmp(bigint, integer);
+CREATE OPERATOR CLASS shop.near FOR TYPE point USING gist AS OPERATOR 15 <-> (point, point) FOR ORDER BY float_ops,
+  FUNCTION 1 gist_point_consistent(internal, point, smallint, oid, internal), STORAGE box;
 
 -- Types.
 CREATE TYPE shop.state AS ENUM ('open', 'it''s "paid"', 'back\slash');

@@ -66,4 +66,17 @@ sequence AS NOT MATERIALIZED (
   JOIN (VALUES ('smallint'::regtype, -32768, 32767), ('integer'::regtype, -2147483648, 2147483647),
     ('bigint'::regtype, -9223372036854775808, 9223372036854775807)) AS w (type, least, greatest)
     ON w.type = s.seqtypid
+),
+-- The members of the operator families, with the type of their first operand.
+support AS NOT MATERIALIZED (
+  SELECT a.amopfamily AS family, a.amoplefttype AS type,
+    'operator ' || a.amopstrategy || ' ' || a.amopopr::regoperator::text
+    || coalesce(' for order by '
+      || (pg_identify_object('pg_opfamily'::regclass, nullif(a.amopsortfamily, 0), 0)).identity, '') AS text
+  FROM pg_amop a
+  UNION ALL
+  SELECT p.amprocfamily, p.amproclefttype, 'function ' || p.amprocnum
+    || ' (' || format_type(p.amproclefttype, NULL) || ', ' || format_type(p.amprocrighttype, NULL) || ') '
+    || p.amproc::oid::regprocedure::text
+  FROM pg_amproc p
 )

@@ -26,6 +26,25 @@ SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END, 'pg_type'::regclas
     || CASE WHEN t.typnotnull THEN ' not null' ELSE '' END
     || CASE WHEN t.typdefaultbin IS NULL THEN '' ELSE ' default ' || pg_get_expr(t.typdefaultbin, 0) END
   WHEN 'p' THEN 'shell'
-  ELSE 'base' END,
+  ELSE concat_ws(' ', 'base',
+    'input ' || t.typinput::oid::regprocedure::text,
+    'output ' || t.typoutput::oid::regprocedure::text,
+    'receive ' || nullif(t.typreceive::oid, 0)::regprocedure::text,
+    'send ' || nullif(t.typsend::oid, 0)::regprocedure::text,
+    'typmod_in ' || nullif(t.typmodin::oid, 0)::regprocedure::text,
+    'typmod_out ' || nullif(t.typmodout::oid, 0)::regprocedure::text,
+    'analyze ' || nullif(t.typanalyze::oid, 0)::regprocedure::text,
+    'subscript ' || nullif(t.typsubscript::oid, 0)::regprocedure::text,
+    'length ' || CASE t.typlen WHEN -1 THEN 'variable' WHEN -2 THEN 'cstring' ELSE t.typlen::text END,
+    CASE WHEN t.typbyval THEN 'by value' END,
+    'alignment ' || CASE t.typalign WHEN 'c' THEN 'char' WHEN 's' THEN 'int2' WHEN 'i' THEN 'int4' ELSE 'double' END,
+    'storage ' || CASE t.typstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main'
+      ELSE 'extended' END,
+    'category ' || quote_literal(t.typcategory::text),
+    CASE WHEN t.typispreferred THEN 'preferred' END,
+    'default ' || quote_literal(t.typdefault),
+    'element ' || format_type(nullif(t.typelem, 0), NULL),
+    'delimiter ' || quote_literal(t.typdelim::text),
+    CASE WHEN t.typcollation <> 0 THEN 'collatable' END) END,
   ''
 FROM type t
