@@ -81,10 +81,11 @@ const PUBLICATIONS: &str = include_str!("catalogue/publications.sql");
 const PUBLICATIONS_14: &str = include_str!("catalogue/publications_14.sql");
 
 /// What gives the optional lines, with the same columns; their names are those of the lines of the
-/// same class, number and part.
+/// same class, number and part, but for the default privileges, which are of no object.
 const COMMENTS: &str = include_str!("catalogue/comments.sql");
 const OWNERS: &str = include_str!("catalogue/owners.sql");
 const GRANTS: &str = include_str!("catalogue/grants.sql");
+const DEFAULT_GRANTS: &str = include_str!("catalogue/default_grants.sql");
 
 /// What encloses the reading.
 struct Frame {
@@ -173,8 +174,12 @@ fn query(ledger: &LedgerName, major: u32, optional: Optional) -> String {
     let publications = if major < 15 { PUBLICATIONS_14 } else { PUBLICATIONS };
     let queries = [&QUERIES[..], &[publications]].concat();
     let mut text = format!("{BASIS}\n{}", queries.join("\nUNION ALL\n"));
-    let more =
-        [(optional.comments, COMMENTS), (optional.owners, OWNERS), (optional.grants, GRANTS)];
+    let more = [
+        (optional.comments, COMMENTS),
+        (optional.owners, OWNERS),
+        (optional.grants, GRANTS),
+        (optional.grants, DEFAULT_GRANTS),
+    ];
     for (_, query) in more.into_iter().filter(|(wanted, _)| *wanted) {
         text.push_str(";\n");
         text.push_str(query);

@@ -59,11 +59,13 @@ pub enum Kind {
     Owner,
     /// The privileges on an object.
     Grant,
+    /// The privileges that what a role creates has from the beginning.
+    DefaultGrant,
 }
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Schema,
         Self::Extension,
         Self::Object,
@@ -90,6 +92,7 @@ impl Kind {
         Self::Comment,
         Self::Owner,
         Self::Grant,
+        Self::DefaultGrant,
     ];
 
     /// Its word at the beginning of a line.
@@ -121,6 +124,7 @@ impl Kind {
             Self::Comment => "comment",
             Self::Owner => "owner",
             Self::Grant => "grant",
+            Self::DefaultGrant => "default_grant",
         }
     }
 
@@ -152,7 +156,8 @@ impl Kind {
             | Self::Policy
             | Self::Body
             | Self::EventTrigger
-            | Self::Publication => 1,
+            | Self::Publication
+            | Self::DefaultGrant => 1,
         }
     }
 
@@ -184,7 +189,8 @@ impl Kind {
             | Self::Publication
             | Self::Comment
             | Self::Owner
-            | Self::Grant => false,
+            | Self::Grant
+            | Self::DefaultGrant => false,
         }
     }
 }
