@@ -162,7 +162,8 @@ impl Walk<'_, '_> {
     }
 
     async fn empty(&mut self) -> Result<Place, Error> {
-        let migrator = quietly(self.scratch.create()).await?;
+        // Not quietly: it may have to wait for the server.
+        let migrator = self.scratch.create().await?;
         let schema = quietly(migrator.schema_with(self.optional)).await?;
         Ok(Place { migrator, applied: BTreeSet::new(), schema })
     }

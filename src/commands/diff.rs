@@ -57,7 +57,7 @@ async fn with_database(
 }
 
 async fn with_revision(bench: &Bench<'_>, text: &str) -> Result<Differs, Error> {
-    let graph = bench.migrator.graph()?;
+    let (graph, lock) = (bench.migrator.graph()?, bench.migrator.fitting_lock()?);
     let target = Target::parse(text)?;
     let current = bench.migrator.current().await?;
     let heads = match target.resolve(graph.lineage(), &current)? {
@@ -65,7 +65,6 @@ async fn with_revision(bench: &Bench<'_>, text: &str) -> Result<Differs, Error> 
         Resolved::Revision(id) => vec![id],
         Resolved::Heads => graph.heads().into_iter().cloned().collect(),
     };
-    let lock = bench.migrator.fitting_lock()?;
     let found = bench.migrator.schema().await?;
     differs(bench, lock, &heads, &found)
 }

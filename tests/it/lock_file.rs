@@ -357,6 +357,14 @@ fn who_may_not_create_databases_names_a_server_for_it() {
 }
 
 #[test]
+fn who_waits_for_the_server_is_told() {
+    let castoff = Castoff::without_database().files(SHOP).args(["lock"]);
+    let nowhere = castoff.env("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing");
+    let run = nowhere.env("CASTOFF_WAIT_TIMEOUT", "1s").env("CASTOFF_LOG_FORMAT", "text").run();
+    run.assert_code(69).assert_stderr("Waiting for the database");
+}
+
+#[test]
 fn without_a_folder_there_is_nowhere_to_write() {
     let db = Database::empty();
     let run = Castoff::new(&db).embedded().under(["env", "-C", "/"]).args(["lock"]).run();
