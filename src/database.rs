@@ -14,6 +14,7 @@ mod probe;
 mod quote;
 mod read;
 mod server_error;
+mod tls;
 mod wait;
 
 pub(crate) use apply::Applier;

@@ -15,18 +15,18 @@ mod grammar;
 mod parameter;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use endpoint::{Endpoint, encode, endpoints};
 pub use error::DatabaseUrlError;
 pub(crate) use grammar::Parameters;
 pub(crate) use parameter::Parameter;
-
-/// libpq's `sslmode`s.
-const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+pub(crate) use tls::{ChannelBinding, ClientFiles, Negotiation, Roots, SslMode, TlsParameters};
 
 /// A database, the servers that may hold it, and the credentials for it.
 ///
@@ -43,6 +43,7 @@ pub struct DatabaseUrl {
     connect_timeout: Option<Duration>,
     tcp_user_timeout: Option<Duration>,
     keepalives: Keepalives,
+    tls: TlsParameters,
 }
 
 /// A password. It has no `Display`, and its `Debug` is `***`.
@@ -56,6 +57,16 @@ pub struct Server {
     pub label: String,
     /// How to connect to it, and to it alone.
     pub config: tokio_postgres::Config,
+    /// How to speak TLS with it; absent for a Unix socket, which needs none.
+    pub(crate) tls: Option<Arc<ServerTls>>,
+}
+
+/// What to speak TLS with a server takes.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerTls {
+    pub(crate) parameters: TlsParameters,
+    /// The name that its certificate must have, if one is known.
+    pub(crate) host: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -84,7 +95,10 @@ impl DatabaseUrl {
         user: impl FnOnce() -> Option<String>,
     ) -> Result<Self, DatabaseUrlError> {
         let endpoints = endpoints(parameters)?;
-        check_sslmode(parameters, &endpoints)?;
+        let tls = TlsParameters::new(parameters)?;
+        for endpoint in endpoints.iter().filter(|endpoint| !endpoint.is_socket()) {
+            tls.check(endpoint.host.as_deref())?;
+        }
         check_session(parameters)?;
         let text = |parameter| parameters.value(parameter).map(str::to_owned);
         let user = text(Parameter::User).or_else(user).ok_or(DatabaseUrlError::NoUser)?;
@@ -116,6 +130,7 @@ impl DatabaseUrl {
             connect_timeout: seconds(parameters, Parameter::ConnectTimeout)?,
             tcp_user_timeout,
             keepalives,
+            tls,
         })
     }
 
@@ -163,7 +178,8 @@ impl DatabaseUrl {
 
     /// Every form in which the password was seen: as it is, and as the text had it.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        [&self.password, &self.password_as_written]
+        let key = self.tls.client.as_ref().and_then(|client| client.key_password.as_ref());
+        [self.password.as_ref(), self.password_as_written.as_ref(), key]
             .into_iter()
             .flatten()
             .map(Password::expose)
@@ -177,10 +193,22 @@ impl DatabaseUrl {
             .dbname(&self.dbname)
             .application_name(&self.application_name)
             .ssl_mode(tokio_postgres::config::SslMode::Disable)
+            .channel_binding(match self.tls.channel_binding {
+                ChannelBinding::Disable => tokio_postgres::config::ChannelBinding::Disable,
+                ChannelBinding::Prefer => tokio_postgres::config::ChannelBinding::Prefer,
+                ChannelBinding::Require => tokio_postgres::config::ChannelBinding::Require,
+            })
             .port(endpoint.port)
             .keepalives(self.keepalives.on);
-        if let Some(host) = &endpoint.host {
-            config.host(host);
+        match (&endpoint.host, endpoint.address) {
+            (Some(host), _) => {
+                config.host(host);
+            }
+            // tokio-postgres speaks no TLS with a server that has no name.
+            (None, Some(address)) => {
+                config.host(address.to_string());
+            }
+            (None, None) => {}
         }
         if let Some(address) = endpoint.address {
             config.hostaddr(address);
@@ -196,7 +224,11 @@ impl DatabaseUrl {
             .keepalives_idle(self.keepalives.idle.unwrap_or(lost::IDLE))
             .keepalives_interval(self.keepalives.interval.unwrap_or(lost::INTERVAL))
             .keepalives_retries(self.keepalives.count.unwrap_or(lost::COUNT));
-        Server { label: endpoint.label(), config }
+        let has_tls = !endpoint.is_socket() && self.tls.mode != SslMode::Disable;
+        let tls = has_tls.then(|| {
+            Arc::new(ServerTls { parameters: self.tls.clone(), host: endpoint.host.clone() })
+        });
+        Server { label: endpoint.label(), config, tls }
     }
 }
 
@@ -249,22 +281,6 @@ impl fmt::Debug for Server {
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
-    }
-}
-
-fn check_sslmode(parameters: &Parameters, endpoints: &[Endpoint]) -> Result<(), DatabaseUrlError> {
-    let Some(value) = parameters.value(Parameter::Sslmode) else { return Ok(()) };
-    let mode = SSL_MODES.into_iter().find(|mode| *mode == value).ok_or_else(|| {
-        DatabaseUrlError::InvalidValue {
-            name: parameters.name(Parameter::Sslmode),
-            expected: "disable, allow, prefer, require, verify-ca or verify-full",
-        }
-    })?;
-    let optional = matches!(mode, "disable" | "allow" | "prefer");
-    if optional || endpoints.iter().all(Endpoint::is_socket) {
-        Ok(())
-    } else {
-        Err(DatabaseUrlError::TlsRequired { mode })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::bundle::BundleError;
 use crate::cli::UsageError;
-use crate::database::{ApplyError, Class, NotReady, ReadError, ServerError};
+use crate::database::{ApplyError, Class, NotReady, ReadError, Reason, ServerError};
 use crate::launch::AppError;
 use crate::plan::Refusal;
 use crate::revision::{FolderErrors, InvalidTarget, RevisionId, TargetError};
@@ -226,7 +226,11 @@ fn not_ready_hint(not_ready: &NotReady) -> Option<String> {
              castoff waits for them to be set up"
                 .to_owned(),
         ),
-        _ => None,
+        // Of a permanent reason the one who gave it may know what to do.
+        _ => not_ready.reasons.iter().find_map(|(_, reason)| match reason {
+            Reason::Error(error) => error.hint.clone(),
+            Reason::NoAnswer(_) | Reason::Standby | Reason::ReadOnly => None,
+        }),
     }
 }
 

@@ -408,6 +408,7 @@ fn database(
         taken.push(Setting { name, value: shown.to_owned(), origin: sources.origin(name) });
         parameters.fill(parameter, value.to_owned());
     }
+    fill_from_home(&mut parameters, sources).map_err(refused)?;
     let database = DatabaseUrl::new(&parameters, user::name).map_err(|source| {
         // What is wrong may be in a variable beside the URL: then that is the one to name.
         let variable = source.variable().unwrap_or(variable);
@@ -444,5 +445,26 @@ fn beside(url: &str, sources: &Sources) -> Result<DatabaseUrl, DatabaseUrlError>
             parameters.fill(parameter, value.to_owned());
         }
     }
+    fill_from_home(&mut parameters, sources)?;
     DatabaseUrl::new(&parameters, user::name)
+}
+
+/// Names the files that libpq would look for in `~/.postgresql`, where they exist.
+fn fill_from_home(parameters: &mut Parameters, sources: &Sources) -> Result<(), DatabaseUrlError> {
+    let Some(home) = sources.home.clone().or_else(user::home) else { return Ok(()) };
+    let folder = home.join(".postgresql");
+    for (parameter, name) in [
+        (Parameter::Sslrootcert, "root.crt"),
+        (Parameter::Sslcert, "postgresql.crt"),
+        (Parameter::Sslkey, "postgresql.key"),
+    ] {
+        let path = folder.join(name);
+        if let Some(path) = path.to_str().filter(|_| !parameters.has(parameter) && path.exists()) {
+            parameters.fill(parameter, path.to_owned());
+        }
+    }
+    if folder.join("root.crl").exists() {
+        return Err(DatabaseUrlError::Unsupported { key: "sslcrl" });
+    }
+    Ok(())
 }

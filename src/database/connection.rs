@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::task::JoinHandle;
 use tokio_postgres::{
-    AsyncMessage, Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, Socket,
+    AsyncMessage, Client, Config, Connection, SimpleQueryMessage, SimpleQueryRow, Socket,
 };
 use tracing::instrument::WithSubscriber;
 
 use super::server_error::ServerError;
+use super::tls::{self, Connected, Way};
 use crate::database_url::{DatabaseUrl, Server};
 
 /// How long a goodbye may take before the socket is simply dropped.
@@ -54,7 +55,7 @@ impl Database {
     /// Opens a session; its notices go to the log.
     pub(crate) async fn connect(&self, server: usize) -> Result<Session, ServerError> {
         let begun = Instant::now();
-        let (client, driver) = open(&self.servers[server].config, Notices::Log).await?;
+        let (client, driver) = open(&self.servers[server], Notices::Log).await?;
         Ok(Session { client, driver, server, begun })
     }
 
@@ -62,7 +63,7 @@ impl Database {
     pub(crate) fn observer(&self, server: usize) -> Option<Pool> {
         let manager = Manager::from_connect(
             self.servers[server].config.clone(),
-            Observe,
+            Observe(self.servers[server].clone()),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         Pool::builder(manager)
@@ -79,7 +80,7 @@ impl Database {
 #[derive(Debug)]
 pub(crate) struct Session {
     client: Client,
-    driver: Driver,
+    driver: Box<Driver>,
     server: usize,
     begun: Instant,
 }
@@ -124,6 +125,11 @@ impl Session {
         reason.unwrap_or_else(|| error.into())
     }
 
+    /// Asks the server to end the statement that is under way, as well protected as the session is.
+    pub(super) async fn cancel(&self) -> Result<(), ServerError> {
+        Ok(self.client.cancel_token().cancel_query(self.driver.way.clone()).await?)
+    }
+
     /// Says goodbye and waits until the server has taken note.
     pub(crate) async fn close(self) {
         drop(self.client);
@@ -139,6 +145,7 @@ struct Driver {
     task: JoinHandle<()>,
     ended: Arc<Mutex<Option<ServerError>>>,
     major_version: u32,
+    way: Way,
 }
 
 impl Driver {
@@ -153,8 +160,8 @@ enum Notices {
     Drop,
 }
 
-async fn open(config: &Config, notices: Notices) -> Result<(Client, Driver), ServerError> {
-    let (client, connection) = config.connect(NoTls).await?;
+async fn open(server: &Server, notices: Notices) -> Result<(Client, Box<Driver>), ServerError> {
+    let Connected { client, connection, way } = tls::connect(server).await?;
     let ended = Arc::new(Mutex::new(None));
     let major_version = connection
         .parameter("server_version")
@@ -163,11 +170,11 @@ async fn open(config: &Config, notices: Notices) -> Result<(Client, Driver), Ser
     let driver = drive(connection, notices, Arc::clone(&ended));
     // Who is not to be told what a connection does is not told the server's notices either.
     let task = tokio::spawn(driver.with_current_subscriber());
-    Ok((client, Driver { task, ended, major_version }))
+    Ok((client, Box::new(Driver { task, ended, major_version, way })))
 }
 
 async fn drive(
-    mut connection: tokio_postgres::Connection<Socket, tokio_postgres::tls::NoTlsStream>,
+    mut connection: Connection<Socket, tls::Stream<Socket>>,
     notices: Notices,
     ended: Arc<Mutex<Option<ServerError>>>,
 ) {
@@ -207,17 +214,17 @@ fn log_notice(notice: &tokio_postgres::error::DbError) {
 }
 
 /// How the pool connects: like a session, without its notices.
-struct Observe;
+struct Observe(Server);
 
 type Connecting<'a> = Pin<
     Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + 'a>,
 >;
 
 impl Connect for Observe {
-    fn connect(&self, config: &Config) -> Connecting<'_> {
-        let config = config.clone();
+    fn connect(&self, _config: &Config) -> Connecting<'_> {
         Box::pin(async move {
-            let (client, connection) = config.connect(NoTls).await?;
+            let connected = tls::connect(&self.0).await.map_err(|failed| failed.error)?;
+            let Connected { client, connection, .. } = connected;
             let driver = tokio::spawn(drive(connection, Notices::Drop, Arc::default()));
             Ok((client, driver))
         })

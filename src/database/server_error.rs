@@ -6,6 +6,8 @@ use std::io;
 
 use tokio_postgres::error::{ErrorPosition, Severity};
 
+use super::tls::{self, Before, Unconnected};
+
 /// An error of the server (with an SQLSTATE) or of the connection to it (without).
 ///
 /// tokio-postgres prints a server's error as "db error" alone; here the source is walked.
@@ -27,6 +29,8 @@ pub struct ServerError {
     pub io: Option<io::ErrorKind>,
     /// Whether the server has ended the session with it.
     pub fatal: bool,
+    /// Whether castoff and the server cannot agree on TLS.
+    pub tls: bool,
 }
 
 impl ServerError {
@@ -56,6 +60,7 @@ impl ServerError {
             position: None,
             io: None,
             fatal: false,
+            tls: false,
         }
     }
 }
@@ -68,12 +73,22 @@ impl From<tokio_postgres::Error> for ServerError {
             let mut kind = None;
             let mut source = error.source();
             while let Some(cause) = source {
-                kind = kind.or_else(|| cause.downcast_ref::<io::Error>().map(io::Error::kind));
+                let io = cause.downcast_ref::<io::Error>();
+                if let Some(cause) = io.and_then(tls::cause) {
+                    let hint = tls::hint(cause);
+                    return Self { hint, tls: true, ..Self::local(&tls::explain(cause)) };
+                }
+                kind = kind.or_else(|| io.map(io::Error::kind));
                 let text = cause.to_string();
                 if causes.last() != Some(&text) {
                     causes.push(text);
                 }
                 source = cause.source();
+            }
+            if let Some(failed) = tls::failed_handshake(&error) {
+                let io = failed.io_kind();
+                let hint = failed.hint();
+                return Self { io, hint, tls: io.is_none(), ..Self::local(&failed.to_string()) };
             }
             let message = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
             return Self { io: kind, ..Self::local(&message) };
@@ -89,8 +104,22 @@ impl From<tokio_postgres::Error> for ServerError {
                 Some(ErrorPosition::Internal { .. }) | None => None,
             },
             io: None,
+            tls: false,
             fatal: matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
         }
+    }
+}
+
+impl From<Unconnected> for ServerError {
+    fn from(failed: Unconnected) -> Self {
+        let mut error = Self::from(failed.error);
+        if let Some(Before { with_tls, error: before }) = failed.before {
+            let way = if with_tls { "with" } else { "without" };
+            let before = Self::from(before);
+            error.message = format!("{} (before, {way} TLS: {before})", error.message);
+            error.hint = error.hint.or(before.hint);
+        }
+        error
     }
 }
 

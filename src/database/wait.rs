@@ -83,6 +83,7 @@ impl fmt::Display for Reason {
 fn classify(error: &ServerError) -> Class {
     let Some(state) = error.sqlstate.as_deref() else {
         return match error.io {
+            _ if error.tls => Class::Permanent,
             // A socket file that this user may not open.
             Some(io::ErrorKind::PermissionDenied) => Class::Settling,
             Some(_) => Class::Transient,

@@ -68,11 +68,23 @@ pub enum DatabaseUrlError {
         /// Whose key it is.
         owner: &'static str,
     },
-    /// An `sslmode` that demands TLS, and a server that is reached over TCP.
-    TlsRequired {
+    /// An `sslmode` that would undo what another parameter asks for.
+    WeakSslmode {
         /// The mode.
         mode: &'static str,
+        /// The other parameter, with its value.
+        with: &'static str,
+        /// The modes that go with it.
+        expected: &'static str,
     },
+    /// `verify-ca` without anything to verify by.
+    NoRoots,
+    /// `verify-full` for a server of which only the address is known.
+    NoNameToVerify,
+    /// A client certificate without its key.
+    NoKey,
+    /// No version of TLS that castoff speaks is allowed.
+    NoTlsVersion,
     /// A `target_session_attrs` under which nothing could be migrated.
     SessionNotWritable {
         /// The value.
@@ -136,11 +148,17 @@ impl DatabaseUrlError {
                 Some(format!("did you mean {nearest}?"))
             }
             Self::ForeignParameter { .. } | Self::Unsupported { .. } => Some(OWN_URL.into()),
-            Self::TlsRequired { .. } => Some(
-                "connect through a Unix socket or a local proxy that speaks TLS, or, where the \
-                 network is trusted, set sslmode=disable"
+            Self::WeakSslmode { expected, .. } => Some(format!("set sslmode to {expected}")),
+            Self::NoRoots => Some(
+                "name the file of the CA's certificate in sslrootcert; a server whose certificate \
+                 a public CA has signed is verified by sslmode=verify-full"
                     .into(),
             ),
+            Self::NoNameToVerify => {
+                Some("name the server in host beside hostaddr, as its certificate does".into())
+            }
+            Self::NoKey => Some("name the file of its key in sslkey".into()),
+            Self::NoTlsVersion => Some("castoff speaks TLSv1.2 and TLSv1.3".into()),
             Self::SessionNotWritable { .. } => {
                 Some("use target_session_attrs=read-write, primary or any".into())
             }
@@ -194,12 +212,22 @@ impl fmt::Display for DatabaseUrlError {
             Self::ForeignParameter { key, owner } => {
                 write!(f, "the parameter {key} is one of {owner}, not of PostgreSQL")
             }
-            Self::TlsRequired { mode } => {
-                write!(
-                    f,
-                    "sslmode={mode} demands TLS, which this version of castoff does not speak"
-                )
+            Self::WeakSslmode { mode, with, .. } => {
+                write!(f, "sslmode={mode} is too weak for {with}")
             }
+            Self::NoRoots => f.write_str(
+                "sslmode=verify-ca has no root certificate to verify the server's by: neither \
+                 sslrootcert nor ~/.postgresql/root.crt",
+            ),
+            Self::NoNameToVerify => f.write_str(
+                "sslmode=verify-full has no name to look for in the server's certificate: hostaddr \
+                 is given without host",
+            ),
+            Self::NoKey => f.write_str("sslcert is given without the key of the certificate"),
+            Self::NoTlsVersion => f.write_str(
+                "between ssl_min_protocol_version and ssl_max_protocol_version there is no version \
+                 of TLS that castoff speaks",
+            ),
             Self::SessionNotWritable { wanted } => {
                 write!(f, "target_session_attrs={wanted} asks for a server that can't be migrated")
             }

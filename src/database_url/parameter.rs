@@ -1,6 +1,7 @@
 //! libpq's connection parameters: what castoff takes, what it refuses, and whose the others are.
 
 use super::error::DatabaseUrlError;
+use super::tls::SslMode;
 use crate::revision::nearest;
 
 /// A connection parameter that castoff understands.
@@ -17,6 +18,16 @@ pub(crate) enum Parameter {
     FallbackApplicationName,
     Options,
     Sslmode,
+    Sslnegotiation,
+    Sslrootcert,
+    Sslcert,
+    Sslkey,
+    Sslpassword,
+    Sslcertmode,
+    Sslsni,
+    SslMinProtocolVersion,
+    SslMaxProtocolVersion,
+    ChannelBinding,
     TargetSessionAttrs,
     Keepalives,
     KeepalivesIdle,
@@ -26,7 +37,7 @@ pub(crate) enum Parameter {
 }
 
 /// Each parameter with libpq's key and, where libpq has one, its environment variable.
-const PARAMETERS: [(Parameter, &str, Option<&str>); 17] = [
+const PARAMETERS: [(Parameter, &str, Option<&str>); 27] = [
     (Parameter::Host, "host", Some("PGHOST")),
     (Parameter::Hostaddr, "hostaddr", Some("PGHOSTADDR")),
     (Parameter::Port, "port", Some("PGPORT")),
@@ -38,6 +49,16 @@ const PARAMETERS: [(Parameter, &str, Option<&str>); 17] = [
     (Parameter::FallbackApplicationName, "fallback_application_name", None),
     (Parameter::Options, "options", Some("PGOPTIONS")),
     (Parameter::Sslmode, "sslmode", Some("PGSSLMODE")),
+    (Parameter::Sslnegotiation, "sslnegotiation", Some("PGSSLNEGOTIATION")),
+    (Parameter::Sslrootcert, "sslrootcert", Some("PGSSLROOTCERT")),
+    (Parameter::Sslcert, "sslcert", Some("PGSSLCERT")),
+    (Parameter::Sslkey, "sslkey", Some("PGSSLKEY")),
+    (Parameter::Sslpassword, "sslpassword", None),
+    (Parameter::Sslcertmode, "sslcertmode", Some("PGSSLCERTMODE")),
+    (Parameter::Sslsni, "sslsni", Some("PGSSLSNI")),
+    (Parameter::SslMinProtocolVersion, "ssl_min_protocol_version", Some("PGSSLMINPROTOCOLVERSION")),
+    (Parameter::SslMaxProtocolVersion, "ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION")),
+    (Parameter::ChannelBinding, "channel_binding", Some("PGCHANNELBINDING")),
     (Parameter::TargetSessionAttrs, "target_session_attrs", Some("PGTARGETSESSIONATTRS")),
     (Parameter::Keepalives, "keepalives", None),
     (Parameter::KeepalivesIdle, "keepalives_idle", None),
@@ -48,7 +69,6 @@ const PARAMETERS: [(Parameter, &str, Option<&str>); 17] = [
 
 /// libpq's other keys, with the values under which leaving them out changes nothing.
 const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("channel_binding", &["disable", "prefer"]),
     ("client_encoding", &["utf8", "UTF8", "utf-8", "UTF-8", "auto"]),
     ("gssdelegation", &["0"]),
     ("gssencmode", &["disable", "prefer"]),
@@ -63,23 +83,14 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("requirepeer", &[]),
     ("requiressl", &["0"]),
     ("service", &[]),
-    ("ssl_max_protocol_version", &[]),
-    ("ssl_min_protocol_version", &[]),
-    ("sslcert", &[]),
-    ("sslcertmode", &["disable", "allow"]),
     ("sslcompression", &["0"]),
     ("sslcrl", &[]),
     ("sslcrldir", &[]),
-    ("sslkey", &[]),
-    ("sslpassword", &[]),
-    ("sslrootcert", &[]),
     ("oauth_client_id", &[]),
     ("oauth_client_secret", &[]),
     ("oauth_issuer", &[]),
     ("scram_client_key", &[]),
     ("servicefile", &[]),
-    ("sslnegotiation", &["postgres"]),
-    ("sslsni", &["0", "1"]),
 ];
 
 /// Keys that other clients put into a URL.
@@ -130,7 +141,7 @@ pub(super) enum Meaning {
 /// mode itself as in asyncpg.
 pub(super) fn sslmode_of_ssl(value: &str) -> Option<&'static str> {
     let value = if value == "true" { "require" } else { value };
-    super::SSL_MODES.into_iter().find(|mode| *mode == value)
+    SslMode::named(value)
 }
 
 /// Finds out what `key` with `value` means.
@@ -191,7 +202,7 @@ impl Parameter {
     ///
     /// `options` can set any parameter of the server, and some applications keep keys there.
     pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Self::Password | Self::Options)
+        matches!(self, Self::Password | Self::Options | Self::Sslpassword)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 
 use super::*;
 
@@ -162,7 +162,7 @@ fn a_servers_configuration_holds_all_that_was_given() {
     assert_eq!(config.get_hosts(), [Host::Tcp("h".to_owned())]);
     assert_eq!(config.get_hostaddrs(), ["10.0.0.1".parse::<IpAddr>().unwrap()]);
     assert_eq!(config.get_ports(), [1]);
-    assert_eq!(config.get_ssl_mode(), SslMode::Disable);
+    assert_eq!(config.get_ssl_mode(), tokio_postgres::config::SslMode::Disable);
     assert!(!config.get_keepalives());
     assert_eq!(config.get_keepalives_idle(), Duration::from_secs(10));
     assert_eq!(config.get_keepalives_interval(), Some(Duration::from_secs(5)));
@@ -218,17 +218,24 @@ fn what_is_refused_is_refused_by_name() {
         ("cockroachdb://u:p@h/d", "a cockroachdb URL"),
         ("foo://h", "does not begin with postgresql://"),
         ("database", "neither a postgresql:// URL nor"),
-        ("postgresql://h?sslmode=require", "sslmode=require demands TLS"),
-        ("postgresql://h?ssl=true", "sslmode=require demands TLS"),
-        ("postgresql://h?ssl=verify-full", "sslmode=verify-full demands TLS"),
-        ("host=h sslmode=verify-ca", "sslmode=verify-ca demands TLS"),
-        ("host=/tmp hostaddr=::1 sslmode=require", "sslmode=require demands TLS"),
-        ("host=/tmp,h sslmode=require", "sslmode=require demands TLS"),
+        ("postgresql://h?sslmode=verify-ca", "sslmode=verify-ca has no root certificate"),
+        ("host=/tmp,h sslmode=verify-ca", "sslmode=verify-ca has no root certificate"),
+        ("hostaddr=::1 sslmode=verify-full", "has no name to look for"),
+        (
+            "postgresql://h?ssl=require&sslrootcert=system",
+            "sslmode=require is too weak for sslroot",
+        ),
+        ("host=h sslnegotiation=direct", "sslmode=prefer is too weak for sslnegotiation=direct"),
+        ("host=h sslnegotiation=tls", "sslnegotiation is not postgres or direct"),
         ("host=h sslmode=on", "sslmode is not disable, allow"),
-        ("host=h sslrootcert=/ca", "the parameter sslrootcert"),
+        ("host=h sslcert=/c", "sslcert is given without the key"),
+        ("host=h sslcertmode=require", "sslcertmode is not disable or allow"),
+        ("host=h sslcrl=/crl", "the parameter sslcrl"),
+        ("host=h ssl_min_protocol_version=SSLv3", "is not TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3"),
+        ("host=h ssl_max_protocol_version=TLSv1", "no version of TLS that castoff speaks"),
         ("postgresql://h?passfile=/x", "the parameter passfile"),
         ("postgresql://h?service=x", "the parameter service"),
-        ("postgresql://h?channel_binding=require", "the parameter channel_binding"),
+        ("postgresql://h?channel_binding=yes", "channel_binding is not disable, prefer or"),
         ("postgresql://h?schema=public", "schema is one of Prisma"),
         ("postgresql://h?pgbouncer=true", "pgbouncer is one of Prisma"),
         ("postgresql://h?connection_limit=5", "connection_limit is one of Prisma"),
@@ -278,6 +285,47 @@ fn what_is_refused_is_refused_by_name() {
 }
 
 #[test]
+fn tls_is_as_libpq_would_have_it() {
+    let tls = |text: &str| url(text).servers().next().unwrap().tls.unwrap();
+    for (text, mode, roots, negotiation, versions) in [
+        ("user=u host=h", SslMode::Prefer, Roots::Unset, Negotiation::Asked, [true, true]),
+        (
+            "postgresql://u@h?ssl=true&ssl_min_protocol_version=tlsv1.3",
+            SslMode::Require,
+            Roots::Unset,
+            Negotiation::Asked,
+            [false, true],
+        ),
+        (
+            "user=u host=h sslrootcert=system sslnegotiation=direct",
+            SslMode::VerifyFull,
+            Roots::System,
+            Negotiation::Direct,
+            [true, true],
+        ),
+        (
+            "user=u host=h sslmode=verify-ca sslrootcert=/ca ssl_max_protocol_version=TLSv1.2",
+            SslMode::VerifyCa,
+            Roots::File("/ca".into()),
+            Negotiation::Asked,
+            [true, false],
+        ),
+    ] {
+        let tls = tls(text);
+        let found = &tls.parameters;
+        assert_eq!((found.mode, &found.roots), (mode, &roots), "{text}");
+        assert_eq!((found.negotiation, found.versions), (negotiation, versions), "{text}");
+        assert_eq!(tls.host.as_deref(), Some("h"), "{text}");
+    }
+    let client = "user=u host=h sslcert=/c sslkey=/k sslpassword=S3ntinel";
+    assert!(tls(client).parameters.client.is_some());
+    assert_eq!(url(client).secrets().collect::<Vec<_>>(), ["S3ntinel"]);
+    assert!(!format!("{:?}", tls(client)).contains("S3ntinel"));
+    assert_eq!(tls(&format!("{client} sslcertmode=disable")).parameters.client, None);
+    assert!(url("user=u host=h sslmode=disable").servers().all(|server| server.tls.is_none()));
+}
+
+#[test]
 fn unix_sockets_ignore_sslmode() {
     for text in ["user=u sslmode=verify-full", "postgresql://u@%2Ftmp,%2Frun/d?sslmode=require"] {
         assert_eq!(text.parse::<DatabaseUrl>().map(|_| ()), Ok(()), "{text}");
@@ -293,7 +341,8 @@ fn a_hint_says_what_to_write_instead() {
         ("postgresql://h?hots=x", "did you mean host?"),
         ("host=h usr=x", "did you mean user?"),
         ("postgresql://h?schema=public", "CASTOFF_DATABASE_URL"),
-        ("postgresql://h?sslmode=require", "sslmode=disable"),
+        ("postgresql://h?sslmode=verify-ca", "name the file of the CA's certificate"),
+        ("postgresql://h?sslmode=require&sslrootcert=system", "set sslmode to verify-full"),
         ("host=h pass word", "quote a value with spaces"),
     ] {
         let hints = refusal(text).hint().unwrap_or_default();

@@ -31,6 +31,8 @@ pub(super) struct Sources {
     pub(super) warnings: Vec<String>,
     /// Variables of libpq's that castoff doesn't read.
     pub(super) unread: Vec<&'static str>,
+    /// `HOME`, where libpq looks for files that nothing names.
+    pub(super) home: Option<PathBuf>,
     /// One of them that says where not to connect, or how not to.
     pub(super) binding: Option<&'static str>,
 }
@@ -45,11 +47,14 @@ impl Sources {
             values: BTreeMap::new(),
             warnings: Vec::new(),
             unread: Vec::new(),
+            home: None,
             binding: None,
         };
         for (name, value) in environment {
             let Some(name) = name.to_str().filter(|_| !value.is_empty()) else { continue };
-            if let Some(variable) = known(name) {
+            if name == "HOME" {
+                sources.home = Some(value.into());
+            } else if let Some(variable) = known(name) {
                 let value = value.into_string().map_err(|_| SettingsError::NotUtf8 { variable })?;
                 sources.values.insert(variable, (value, Origin::Environment));
             } else if let Some(variable) = unread(name) {

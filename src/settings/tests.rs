@@ -203,7 +203,13 @@ fn a_wrong_value_names_its_variable_or_flag() {
             "x",
             "DATABASE_URL does not name a database that castoff can connect to: ",
         ),
-        ("DATABASE_URL", "host=h sslmode=require", "this version of castoff does not speak"),
+        ("PGSSLMODE", "verify-ca", "sslmode=verify-ca has no root certificate"),
+        ("DATABASE_URL", "sslrootcert=system sslmode=require", "too weak for sslrootcert=system"),
+        ("PGSSLCERT", "/cert", "sslcert is given without the key"),
+        ("PGSSLNEGOTIATION", "Direct", "sslmode=prefer is too weak for sslnegotiation=direct"),
+        ("PGSSLMINPROTOCOLVERSION", "SSLv3", "PGSSLMINPROTOCOLVERSION is not TLSv1, TLSv1.1"),
+        ("PGSSLMAXPROTOCOLVERSION", "TLSv1.1", "there is no version of TLS that castoff speaks"),
+        ("PGCHANNELBINDING", "yes", "PGCHANNELBINDING is not disable, prefer or require"),
     ] {
         if let Ok(settings) = read(&[(name, value), ("PGUSER", "u"), ("PGHOST", "h")]) {
             panic!("{name}={value}: {settings:?}");
@@ -329,11 +335,11 @@ fn what_libpq_was_forbidden_is_not_done_with_a_warning() {
         ("PGREQUIREAUTH", "scram-sha-256"),
         ("PGREQUIREPEER", "postgres"),
         ("PGREQUIRESSL", "1"),
-        ("PGCHANNELBINDING", "require"),
+        ("PGSSLCRL", "/revoked"),
     ] {
         let error = read(&[(variable, value), ("PGUSER", "u")]).unwrap_err();
         assert!(error.to_string().starts_with(variable), "{error}");
         assert!(read(&[(variable, value)]).is_ok(), "{variable} without a database");
     }
-    assert!(read(&[("PGCHANNELBINDING", "prefer"), ("PGUSER", "u")]).is_ok());
+    assert!(read(&[("PGREQUIRESSL", "0"), ("PGUSER", "u")]).is_ok());
 }

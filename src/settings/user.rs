@@ -1,4 +1,7 @@
-//! The name of the user that this process runs as, which is libpq's default role.
+//! The user that this process runs as: its name is libpq's default role, and its home is where libpq
+//! looks for files.
+
+use std::path::PathBuf;
 
 /// The name in `/etc/passwd` of the effective user, if it has one: images often don't.
 pub(super) fn name() -> Option<String> {
@@ -6,11 +9,21 @@ pub(super) fn name() -> Option<String> {
     name_in(&passwd, rustix::process::geteuid().as_raw())
 }
 
+/// The home in `/etc/passwd` of the effective user, if it has one.
+pub(super) fn home() -> Option<PathBuf> {
+    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
+    let fields = fields_in(&passwd, rustix::process::geteuid().as_raw())?;
+    fields.get(5).filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
 fn name_in(passwd: &str, id: u32) -> Option<String> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
-        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    fields_in(passwd, id).map(|fields| fields[0].to_owned())
+}
+
+/// The fields of the first entry with the id and a name.
+fn fields_in(passwd: &str, id: u32) -> Option<Vec<&str>> {
+    passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| {
+        !fields[0].is_empty() && fields.get(2).and_then(|f| f.parse().ok()) == Some(id)
     })
 }
 

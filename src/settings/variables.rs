@@ -74,17 +74,15 @@ pub(super) static SECRET_VARIABLES: [&str; 4] = [
 const BUILD_VARIABLE: &str = "CASTOFF_MIGRATIONS";
 
 /// Variables that change how libpq connects, and that castoff does not read.
-const UNREAD: [&str; 10] = [
-    "PGCHANNELBINDING",
+const UNREAD: [&str; 8] = [
     "PGPASSFILE",
     "PGREQUIREAUTH",
     "PGREQUIREPEER",
     "PGREQUIRESSL",
     "PGSERVICE",
     "PGSERVICEFILE",
-    "PGSSLCERT",
-    "PGSSLKEY",
-    "PGSSLROOTCERT",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
 ];
 
 impl Variable {
@@ -127,9 +125,8 @@ pub(super) fn unread(name: &str) -> Option<&'static str> {
 /// the service's, or trust one that libpq would not.
 pub(super) fn is_binding(variable: &str, value: &str) -> bool {
     match variable {
-        "PGCHANNELBINDING" => value == "require",
         "PGREQUIRESSL" => value == "1",
-        "PGREQUIREAUTH" | "PGREQUIREPEER" | "PGSERVICE" => true,
+        "PGREQUIREAUTH" | "PGREQUIREPEER" | "PGSERVICE" | "PGSSLCRL" | "PGSSLCRLDIR" => true,
         _ => false,
     }
 }

@@ -169,7 +169,7 @@ fn mode_skip_starts_the_application_without_the_database() {
 #[test]
 fn mode_skip_needs_no_other_setting_to_be_right() {
     for (name, value) in [
-        ("DATABASE_URL", "postgresql://u@h/d?sslmode=require"),
+        ("DATABASE_URL", "postgresql://u@h/d?sslmode=verify-ca"),
         ("DATABASE_URL", "what is this"),
         ("CASTOFF_LOCK_TIMEOUT", "x"),
     ] {

@@ -288,8 +288,7 @@ impl Applier<'_> {
             biased;
             value = &mut work => Ok(value),
             signal = self.stop.requested() => {
-                let cancel = self.lock.session().client().cancel_token();
-                let cancelled = cancel.cancel_query(tokio_postgres::NoTls);
+                let cancelled = self.lock.session().cancel();
                 if !matches!(tokio::time::timeout(PATIENCE, cancelled).await, Ok(Ok(()))) {
                     tracing::debug!("the cancel request was not taken");
                 }

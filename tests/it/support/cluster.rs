@@ -121,6 +121,25 @@ impl Cluster {
         });
     }
 
+    /// Who may connect how (`pg_hba.conf`) over TCP; the Unix socket stays open to the superuser.
+    #[track_caller]
+    pub(crate) fn let_in(&self, lines: &str) {
+        let path = self.data().join("pg_hba.conf");
+        fs::write(path, format!("local all all trust\n{lines}\n")).unwrap();
+        self.psql("postgres").run("SELECT pg_reload_conf()");
+    }
+
+    /// Runs statements by any URL, in an environment of its own.
+    pub(crate) fn psql_at(
+        &self,
+        url: &str,
+        environment: &[(&str, &str)],
+        sql: &str,
+    ) -> Result<String, String> {
+        let psql = Psql::new(&self.programs, url);
+        psql.with(environment).try_run(sql)
+    }
+
     /// Its loopback port, also while it is stopped.
     pub(crate) fn port(&self) -> u16 {
         self.port

@@ -16,6 +16,7 @@
 //! - No run of castoff may print the password: each is searched for [`SENTINEL`].
 
 mod castoff;
+mod certificates;
 mod cluster;
 mod database;
 mod eventually;
@@ -32,6 +33,7 @@ mod session;
 mod watchdog;
 
 pub(crate) use castoff::Castoff;
+pub(crate) use certificates::Certificates;
 pub(crate) use cluster::{Cluster, SENTINEL};
 pub(crate) use database::Database;
 pub(crate) use eventually::{SOON, eventually};

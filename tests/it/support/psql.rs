@@ -14,18 +14,27 @@ const ROW: char = '\x1e';
 pub(super) struct Psql {
     programs: Programs,
     url: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Psql {
     /// A psql that connects to `url`.
     pub(super) fn new(programs: &Programs, url: impl Into<String>) -> Psql {
-        Psql { programs: programs.clone(), url: url.into() }
+        Psql { programs: programs.clone(), url: url.into(), environment: Vec::new() }
+    }
+
+    /// The same with these variables.
+    pub(super) fn with(mut self, environment: &[(&str, &str)]) -> Psql {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.environment.extend(environment.iter().map(owned));
+        self
     }
 
     /// The command without any SQL yet.
     pub(super) fn command(&self) -> Command {
         let mut command = self.programs.command("psql");
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"]).arg(&self.url);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("PGAPPNAME", "test").env("PGOPTIONS", "-c client_min_messages=warning");
         command
     }

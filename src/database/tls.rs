@@ -1,0 +1,236 @@
+//! TLS with the server, as libpq has it.
+//!
+//! castoff asks the server for TLS itself, since tokio-postgres knows neither `allow` nor that
+//! `prefer` goes on without TLS when the handshake fails: to it, every connection is one that begins
+//! with a handshake, and the handshake may end in a plain stream.
+
+mod certificate;
+mod error;
+mod files;
+mod name;
+mod stream;
+mod verifier;
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use rustls::{ClientConfig, version};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_postgres::config::{SslMode as Handshake, SslNegotiation};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Client, Connection, Socket};
+
+pub(super) use error::{TlsError, cause, explain, hint};
+pub(super) use stream::Stream;
+use verifier::Verifier;
+
+use crate::database_url::{Negotiation, Roots, Server, ServerTls, SslMode};
+
+/// The request for TLS (PostgreSQL, "Message Formats", `SSLRequest`).
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// The protocol's name in a TLS handshake.
+const ALPN: &[u8] = b"postgresql";
+
+/// What one connection is protected by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protection {
+    /// Nothing.
+    None,
+    /// TLS, if the server speaks it.
+    IfOffered,
+    /// TLS.
+    Tls,
+}
+
+/// A session as tokio-postgres opens it, and how to open another to the same server.
+pub(super) struct Connected {
+    pub(super) client: Client,
+    pub(super) connection: Connection<Socket, Stream<Socket>>,
+    pub(super) way: Way,
+}
+
+/// Why no connection came about; with what was tried before, if that was another way.
+pub(super) struct Unconnected {
+    pub(super) error: tokio_postgres::Error,
+    pub(super) before: Option<Before>,
+}
+
+/// The first of two attempts.
+pub(super) struct Before {
+    pub(super) with_tls: bool,
+    pub(super) error: tokio_postgres::Error,
+}
+
+/// How one server is reached: the connector of tokio-postgres.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    tls: Option<Arc<ServerTls>>,
+    protection: Protection,
+}
+
+/// Connects as `sslmode` says: with `allow` first without TLS, with `prefer` first with it.
+pub(super) async fn connect(server: &Server) -> Result<Connected, Unconnected> {
+    let (first, second) = match server.tls.as_ref().map(|tls| tls.parameters.mode) {
+        None | Some(SslMode::Disable) => (Protection::None, None),
+        Some(SslMode::Allow) => (Protection::None, Some(Protection::IfOffered)),
+        Some(SslMode::Prefer) => (Protection::IfOffered, Some(Protection::None)),
+        Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Protection::Tls, None),
+    };
+    let error = match attempt(server, first).await {
+        Ok(connected) => return Ok(connected),
+        Err(error) => error,
+    };
+    match second.filter(|_| deserves_another_way(&error)) {
+        Some(second) => attempt(server, second).await.map_err(|last| {
+            let with_tls = first != Protection::None;
+            Unconnected { error: last, before: Some(Before { with_tls, error }) }
+        }),
+        None => Err(Unconnected { error, before: None }),
+    }
+}
+
+async fn attempt(
+    server: &Server,
+    protection: Protection,
+) -> Result<Connected, tokio_postgres::Error> {
+    let way = Way { tls: server.tls.clone(), protection };
+    let mut config = server.config.clone();
+    if protection != Protection::None {
+        config.ssl_mode(Handshake::Require).ssl_negotiation(SslNegotiation::Direct);
+    }
+    let (client, connection) = Box::pin(config.connect(way.clone())).await?;
+    Ok(Connected { client, connection, way })
+}
+
+/// Whether libpq would go on with TLS after `allow`, or without it after `prefer`: the handshake
+/// failed, or the server does not let this role in by this way.
+fn deserves_another_way(error: &tokio_postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(error) => error.code().code().starts_with("28"),
+        None => failed_handshake(error).is_some_and(TlsError::is_about_the_server),
+    }
+}
+
+/// The error of the handshake that ended an attempt.
+pub(super) fn failed_handshake(error: &tokio_postgres::Error) -> Option<&TlsError> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+impl MakeTlsConnect<Socket> for Way {
+    type Stream = Stream<Socket>;
+    type TlsConnect = Connector;
+    type Error = TlsError;
+
+    fn make_tls_connect(&mut self, _host: &str) -> Result<Connector, TlsError> {
+        let direct = |tls: &Arc<ServerTls>| tls.parameters.negotiation == Negotiation::Direct;
+        Ok(Connector {
+            is_direct: self.tls.as_ref().is_some_and(direct),
+            may_be_plain: self.protection != Protection::Tls,
+            tls: match &self.tls {
+                Some(tls) if self.protection != Protection::None => {
+                    Some((Arc::new(configuration(tls)?), server_name(tls.host.as_deref())))
+                }
+                Some(_) | None => None,
+            },
+        })
+    }
+}
+
+/// Protects one connection.
+pub(super) struct Connector {
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    is_direct: bool,
+    may_be_plain: bool,
+}
+
+impl<S> TlsConnect<S> for Connector
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Stream = Stream<S>;
+    type Error = TlsError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream<S>, TlsError>> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        Box::pin(self.protect(stream))
+    }
+}
+
+impl Connector {
+    async fn protect<S>(self, mut stream: S) -> Result<Stream<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Some((config, name)) = self.tls else { return Ok(Stream::Plain(stream)) };
+        if !self.is_direct {
+            stream.write_all(&SSL_REQUEST).await.map_err(TlsError::Handshake)?;
+            stream.flush().await.map_err(TlsError::Handshake)?;
+            match stream.read_u8().await.map_err(TlsError::Handshake)? {
+                b'S' => {}
+                b'N' if self.may_be_plain => return Ok(Stream::Plain(stream)),
+                b'N' => return Err(TlsError::NotOffered),
+                _ => return Err(TlsError::NotAnAnswer),
+            }
+        }
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let stream = connector.connect(name, stream).await.map_err(TlsError::Handshake)?;
+        if self.is_direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+            return Err(TlsError::NotPostgres);
+        }
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+}
+
+/// What the parameters mean to rustls. Reads the files that they name.
+fn configuration(tls: &ServerTls) -> Result<ClientConfig, TlsError> {
+    let parameters = &tls.parameters;
+    let provider = Arc::new(provider());
+    // As libpq does: a root certificate that is there is used, whatever the mode.
+    let is_verified = parameters.mode >= SslMode::VerifyCa || parameters.roots != Roots::Unset;
+    let checked = Verifier {
+        trusted: is_verified.then(|| files::trusted(&parameters.roots)).transpose()?,
+        host: tls.host.clone().filter(|_| parameters.mode == SslMode::VerifyFull),
+        algorithms: provider.signature_verification_algorithms,
+    };
+    let client = parameters.client.as_ref();
+    let client = client.map(|files| files::client(files, &provider)).transpose()?;
+    let [tls12, tls13] = parameters.versions;
+    let versions = [tls12.then_some(&version::TLS12), tls13.then_some(&version::TLS13)];
+    let versions: Vec<_> = versions.into_iter().flatten().collect();
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions)
+        .map_err(TlsError::Configuration)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(checked));
+    let mut config = match client {
+        Some(client) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client))),
+        None => builder.with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    config.enable_sni = parameters.names_server;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(config)
+}
+
+#[cfg(not(feature = "aws-lc-rs"))]
+fn provider() -> CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}
+
+#[cfg(feature = "aws-lc-rs")]
+fn provider() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
+}
+
+/// The name that the server is told, which an address is not.
+fn server_name(host: Option<&str>) -> ServerName<'static> {
+    host.and_then(|host| ServerName::try_from(host.to_owned()).ok())
+        .unwrap_or(ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)))
+}
