@@ -1,12 +1,27 @@
 //! TLS: castoff reaches what psql reaches, as protected as psql, and refuses what psql refuses.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use crate::support::{Castoff, Certificates, Cluster, Run, SENTINEL};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::support::{
+    Castoff, Certificates, Cluster, Database, Proxy, Run, SENTINEL, SOON, Signal, eventually,
+};
 
 /// The name that the server's certificates are for; it is in no name server.
 const HOST: &str = "db.castoff.test";
+
+/// What a client says first that wants TLS.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
@@ -47,15 +62,31 @@ impl Server {
         self.cluster.set("ssl_cert_file", &certificate);
     }
 
+    fn major_version(&self) -> u32 {
+        let url = self.cluster.socket_url("postgres");
+        let sql = "SELECT current_setting('server_version_num')::int / 10000";
+        self.cluster.psql_at(&url, &[], sql).unwrap().parse().unwrap()
+    }
+
+    /// Lets the server ask clients for certificates of this CA.
+    fn trusts_clients_of(&self, name: &str) {
+        self.cluster.set("ssl_ca_file", &self.path(&format!("{name}.crt")));
+    }
+
     fn path(&self, file: &str) -> String {
         self.certificates.path(file)
     }
 
     /// A key=value string for the server by its name, with more parameters.
     fn named(&self, rest: &str) -> String {
+        self.at(HOST, rest)
+    }
+
+    /// The same by another name.
+    fn at(&self, host: &str, rest: &str) -> String {
         let port = self.cluster.port();
         format!(
-            "host={HOST} hostaddr=127.0.0.1 port={port} user=postgres dbname=postgres \
+            "host={host} hostaddr=127.0.0.1 port={port} user=postgres dbname=postgres \
              password={SENTINEL} {rest}"
         )
     }
@@ -206,4 +237,370 @@ fn allow_and_prefer_go_the_other_way_where_the_server_wants_it() {
     let run = server.castoff(&server.named(&prefer));
     run.assert_code(77)
         .assert_stderr("before, with TLS: the server's certificate does not lead to");
+}
+
+#[test]
+fn verify_full_looks_for_the_name_where_psql_does() {
+    let server = Server::new();
+    let certificate = |name: &str, subject: &str, names: &str| {
+        let names = if names.is_empty() { "basicConstraints=CA:FALSE" } else { names };
+        server.certificates.signed(name, subject, &[names], "root", 30);
+        (name.to_owned(), format!("{subject} {names}"))
+    };
+    let certificates = [
+        certificate("star", "x", "subjectAltName=DNS:*.castoff.test"),
+        certificate("star-cn", "*.castoff.test", ""),
+        certificate("case", "x", "subjectAltName=DNS:x.test,DNS:DB.CASTOFF.TEST"),
+        certificate("cn-beside-dns", "db.castoff.test", "subjectAltName=DNS:x.test"),
+        certificate("cn-beside-ip", "db.castoff.test", "subjectAltName=IP:10.0.0.1"),
+        certificate("cn-beside-mail", "db.castoff.test", "subjectAltName=email:x@castoff.test"),
+        certificate("ip", "x", "subjectAltName=IP:127.0.0.1,IP:::1"),
+        certificate("ip-cn", "127.0.0.1", ""),
+        certificate("ip-cn-beside-dns", "127.0.0.1", "subjectAltName=DNS:x.test"),
+        certificate("ip-cn-beside-ip", "127.0.0.1", "subjectAltName=IP:10.0.0.1"),
+        certificate("ip-dns", "x", "subjectAltName=DNS:127.0.0.1"),
+    ];
+    let hosts = ["db.castoff.test", "a.db.castoff.test", "castoff.test", "127.0.0.1", "Db_1.test"];
+    let mut connected = 0;
+    for (name, about) in &certificates {
+        server.presents(name);
+        for host in hosts {
+            let text = server.at(host, "sslmode=verify-full");
+            let text = format!("{text} sslrootcert={}", server.path("root.crt"));
+            let (psql, castoff, told) = server.both(&text);
+            assert_eq!(psql, castoff, "{about} as {host}\n{told}");
+            connected += usize::from(psql == Outcome::Tls);
+        }
+    }
+    // One host by its name or address each; the common name counts beside names of another kind.
+    assert_eq!(connected, 9);
+}
+
+#[test]
+fn each_kind_of_key_and_each_version_of_tls_binds_the_password_to_the_connection() {
+    let server = Server::new();
+    let name = format!("subjectAltName=DNS:{HOST}");
+    for kind in ["rsa:2048", "rsa:4096", "ec:P-256", "ec:P-384"] {
+        let file = kind.replace(':', "-");
+        server.certificates.key(&file, kind);
+        for extensions in [&[&*name][..], &[]] {
+            server.certificates.signed(&file, HOST, extensions, "root", 30);
+            // Two files in turn, so that the server notices.
+            server.presents("server");
+            server.presents(&file);
+            for version in ["TLSv1.2", "TLSv1.3"] {
+                let text = server.named(&format!(
+                    "sslmode=verify-full channel_binding=require sslrootcert={} \
+                     ssl_min_protocol_version={version} ssl_max_protocol_version={version}",
+                    server.path("root.crt")
+                ));
+                let (psql, castoff, told) = server.both(&text);
+                assert_eq!(
+                    (psql, castoff),
+                    (Outcome::Tls, Outcome::Tls),
+                    "{kind} {version}\n{told}"
+                );
+            }
+        }
+    }
+}
+
+/// A server that shows `NAME.crt` and signs with another's key, for one connection; its port.
+fn impostor(certificates: &Certificates, name: &str, key: &str) -> (u16, JoinHandle<bool>) {
+    let provider = Arc::new(ring::default_provider());
+    let chain = CertificateDer::pem_file_iter(certificates.path(&format!("{name}.crt"))).unwrap();
+    let key = PrivateKeyDer::from_pem_file(certificates.path(&format!("{key}.key"))).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let certified = CertifiedKey::new(chain.map(Result::unwrap).collect(), key);
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 8]).unwrap();
+        stream.write_all(b"S").unwrap();
+        let mut tls = ServerConnection::new(Arc::new(config)).unwrap();
+        while tls.is_handshaking() {
+            if tls.complete_io(&mut stream).is_err() {
+                return false;
+            }
+        }
+        // What a client says first that trusts this server.
+        let mut stream = StreamOwned::new(tls, stream);
+        stream.read_exact(&mut [0; 8]).is_ok()
+    });
+    (port, served)
+}
+
+#[test]
+fn a_server_without_the_key_of_its_certificate_is_refused() {
+    let cluster = Cluster::stopped();
+    let certificates = Certificates::beside(&cluster);
+    certificates.self_signed("root", "root", &[]);
+    certificates.self_signed("self", HOST, &[]);
+    certificates.signed("signed", HOST, &["basicConstraints=CA:FALSE"], "root", 30);
+    certificates.signed("version-1", HOST, &[], "root", 30);
+    certificates.key("another", "ec:P-256");
+    for name in ["self", "signed", "version-1"] {
+        for version in ["TLSv1.2", "TLSv1.3"] {
+            for mode in ["require", "verify-full"] {
+                for key in [name, "another"] {
+                    let (port, served) = impostor(&certificates, name, key);
+                    let root = if name == "self" { "self.crt" } else { "root.crt" };
+                    let roots = match mode {
+                        "require" => String::new(),
+                        _ => format!("sslrootcert={}", certificates.path(root)),
+                    };
+                    let text = format!(
+                        "host={HOST} hostaddr=127.0.0.1 port={port} user=u password={SENTINEL} \
+                         sslmode={mode} {roots} ssl_min_protocol_version={version} \
+                         ssl_max_protocol_version={version}"
+                    );
+                    let castoff = Castoff::without_database().url(text).args(["wait"]);
+                    let run = castoff.env("CASTOFF_WAIT_TIMEOUT", "100ms").run();
+                    let is_trusted = served.join().unwrap();
+                    assert_eq!(is_trusted, key == name, "{name} {version} {mode} {key}\n{run}");
+                    if key != name {
+                        run.assert_code(78).assert_stderr("BadSignature");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn channel_binding_means_what_it_means_to_psql() {
+    let server = Server::new();
+    let hba = "host all postgres 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust";
+    server.cluster.let_in(hba);
+    let superuser = server.cluster.socket_url("postgres");
+    server.cluster.psql_at(&superuser, &[], "CREATE ROLE trusted LOGIN").unwrap();
+    for binding in ["disable", "prefer", "require"] {
+        for mode in ["disable", "require"] {
+            for user in ["postgres", "trusted"] {
+                let rest = format!("sslmode={mode} channel_binding={binding} user={user}");
+                let (psql, castoff, told) = server.both(&server.named(&rest));
+                assert_eq!(psql, castoff, "{rest}\n{told}");
+                let bound = mode == "require" && user == "postgres";
+                assert_eq!(psql == Outcome::Refused, binding == "require" && !bound, "{rest}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_in_the_home_are_used_as_libpq_uses_them() {
+    let server = Server::new();
+    server.certificates.self_signed("another", "another", &[]);
+    let home = server.path("home/.postgresql");
+    fs::create_dir_all(&home).unwrap();
+    for (root, require, verify_ca) in [
+        ("root.crt", Outcome::Tls, Outcome::Tls),
+        ("another.crt", Outcome::Refused, Outcome::Refused),
+    ] {
+        fs::copy(server.path(root), format!("{home}/root.crt")).unwrap();
+        for (mode, expected) in [("require", require), ("verify-ca", verify_ca)] {
+            let (psql, castoff, told) = server.both(&server.named(&format!("sslmode={mode}")));
+            assert_eq!((psql, castoff), (expected, expected), "{root} {mode}\n{told}");
+        }
+    }
+    fs::remove_file(format!("{home}/root.crt")).unwrap();
+    server.certificates.signed("postgres", "postgres", &[], "root", 30);
+    server.trusts_clients_of("root");
+    server.cluster.let_in("hostssl all all 127.0.0.1/32 cert");
+    let require = server.named("sslmode=require");
+    for (present, expected) in [(false, Outcome::Refused), (true, Outcome::Tls)] {
+        if present {
+            for kind in ["crt", "key"] {
+                let file = format!("{home}/postgresql.{kind}");
+                fs::copy(server.path(&format!("postgres.{kind}")), &file).unwrap();
+                server.certificates.guard(&file);
+            }
+        }
+        let (psql, castoff, told) = server.both(&require);
+        assert_eq!((psql, castoff), (expected, expected), "{told}");
+    }
+}
+
+#[test]
+fn a_client_certificate_is_shown_to_a_server_that_asks_for_it() {
+    let server = Server::new();
+    let certificates = &server.certificates;
+    certificates.signed("postgres", "postgres", &[], "root", 30);
+    certificates.signed("somebody", "somebody", &[], "root", 30);
+    certificates.signed("late", "postgres", &[], "root", -1);
+    certificates.self_signed("stranger", "postgres", &[]);
+    certificates.signed("between", "between", &["basicConstraints=critical,CA:TRUE"], "root", 30);
+    certificates.signed("leaf", "postgres", &[], "between", 30);
+    certificates.join("chain.crt", &["leaf.crt", "between.crt"]);
+    let key = certificates.path("postgres.key");
+    for (name, words) in [
+        ("rsa.key", &["genpkey", "-algorithm", "RSA", "-out"][..]),
+        ("sec1.key", &["ec", "-in", &key, "-out"]),
+        ("der.key", &["pkey", "-in", &key, "-outform", "DER", "-out"]),
+        ("open.key", &["pkey", "-in", &key, "-out"]),
+        ("no.key", &["pkey", "-in", &key, "-pubout", "-out"]),
+        (
+            "encrypted.key",
+            &["pkey", "-in", &key, "-aes256", "-passout", &format!("pass:{SENTINEL}"), "-out"],
+        ),
+        (
+            "legacy.key",
+            &["ec", "-in", &key, "-aes256", "-passout", &format!("pass:{SENTINEL}"), "-out"],
+        ),
+    ] {
+        certificates.openssl(&[words, &[name]].concat());
+        certificates.guard(certificates.path(name));
+    }
+    fs::set_permissions(certificates.path("open.key"), PermissionsExt::from_mode(0o644)).unwrap();
+    server.trusts_clients_of("root");
+    server.cluster.let_in("hostssl all all 127.0.0.1/32 cert");
+    for (certificate, key, expected, code, told) in [
+        ("postgres.crt", "postgres.key", Outcome::Tls, 0, ""),
+        ("postgres.crt", "sec1.key", Outcome::Tls, 0, ""),
+        ("postgres.crt", "der.key", Outcome::Tls, 0, ""),
+        ("chain.crt", "leaf.key", Outcome::Tls, 0, ""),
+        ("leaf.crt", "leaf.key", Outcome::Refused, 78, "alert UnknownCA"),
+        ("stranger.crt", "stranger.key", Outcome::Refused, 78, "alert UnknownCA"),
+        ("late.crt", "late.key", Outcome::Refused, 78, "alert CertificateExpired"),
+        ("somebody.crt", "somebody.key", Outcome::Refused, 77, "certificate authentication failed"),
+        ("postgres.crt", "somebody.key", Outcome::Refused, 78, "do not make a pair"),
+        ("postgres.crt", "rsa.key", Outcome::Refused, 78, "do not make a pair"),
+        ("postgres.crt", "open.key", Outcome::Refused, 78, "can be read by others"),
+        ("postgres.crt", "missing.key", Outcome::Refused, 78, "cannot be read: No such file"),
+        ("postgres.crt", "no.key", Outcome::Refused, 78, "holds no private key"),
+        ("postgres.key", "postgres.key", Outcome::Refused, 78, "holds no certificate"),
+    ] {
+        let rest = format!(
+            "sslmode=require sslcert={} sslkey={}",
+            server.path(certificate),
+            server.path(key)
+        );
+        let text = server.named(&rest);
+        let (psql, castoff, both) = server.both(&text);
+        assert_eq!((psql, castoff), (expected, expected), "{certificate} {key}\n{both}");
+        server.castoff(&text).assert_code(code).assert_stderr(told);
+    }
+    // psql reads an encrypted key with sslpassword, and castoff does not.
+    for key in ["encrypted.key", "legacy.key"] {
+        let (certificate, key) = (server.path("postgres.crt"), server.path(key));
+        let rest = format!("sslcert={certificate} sslkey={key} sslpassword={SENTINEL}");
+        let text = server.named(&format!("sslmode=require {rest}"));
+        let (psql, castoff, both) = server.both(&text);
+        assert_eq!((psql, castoff), (Outcome::Tls, Outcome::Refused), "{both}");
+        server.castoff(&text).assert_code(78).assert_stderr("is encrypted");
+    }
+    // Without one, and with one that must not be sent, the server says what it wants.
+    let with = format!("sslcert={} sslkey={key}", server.path("postgres.crt"));
+    for rest in ["", &format!("{with} sslcertmode=disable")] {
+        let run = server.castoff(&server.named(&format!("sslmode=require {rest}")));
+        run.assert_code(77).assert_stderr("requires a valid client certificate");
+    }
+}
+
+#[test]
+fn direct_tls_takes_a_server_that_knows_it() {
+    let server = Server::new();
+    let text = server.named("sslmode=require sslnegotiation=direct");
+    if server.major_version() >= 17 {
+        let (psql, castoff, told) = server.both(&text);
+        assert_eq!((psql, castoff), (Outcome::Tls, Outcome::Tls), "{told}");
+    } else {
+        // An older server takes the handshake for a message that is too long, and hangs up.
+        server.castoff(&text).assert_code(69).assert_stderr("the TLS handshake was cut off");
+    }
+}
+
+#[test]
+fn a_cancel_request_is_protected_as_its_session_is() {
+    let server = Server::new();
+    let db = Database::on(&server.cluster);
+    let proxy = Proxy::new(&db);
+    let image = Castoff::new(&db)
+        .url(format!("{}?sslmode=require", proxy.url()))
+        .files([("0001_wait.up.sql", "SELECT pg_sleep(100);")])
+        .args(["upgrade"]);
+    let castoff = image.spawn();
+    eventually(SOON, || {
+        let queries = db.backends();
+        if queries.iter().any(|backend| backend.wait_event == "PgSleep") {
+            Ok(())
+        } else {
+            Err(castoff.output())
+        }
+    });
+    castoff.signal(Signal::Term);
+    castoff.wait(SOON).assert_code(143);
+    assert!(db.server_log().iter().any(|line| line.contains("canceling statement")));
+    // Each connection began with the request for TLS, that of the cancel request as well.
+    let firsts = proxy.first_messages();
+    assert!(firsts.len() >= 2 && firsts.iter().all(|first| *first == SSL_REQUEST), "{firsts:?}");
+}
+
+#[test]
+fn a_handshake_that_is_cut_off_is_tried_again() {
+    let server = Server::new();
+    let db = Database::on(&server.cluster);
+    let proxy = Proxy::new(&db);
+    proxy.black_hole();
+    let image = Castoff::new(&db)
+        .url(format!("{}?sslmode=require", proxy.url()))
+        .env("CASTOFF_LOG_FORMAT", "text")
+        .args(["wait"]);
+    let castoff = image.spawn();
+    eventually(SOON, || if proxy.connections() > 0 { Ok(()) } else { Err(castoff.output()) });
+    proxy.cut();
+    castoff.wait_for_line("the TLS handshake was cut off");
+    proxy.accept();
+    castoff.wait(SOON).assert_code(0);
+}
+
+#[test]
+fn what_is_wrong_with_tls_is_said_at_once_with_what_to_do() {
+    let server = Server::new();
+    let certificates = &server.certificates;
+    certificates.self_signed("self", HOST, &[]);
+    certificates.signed("expired", HOST, &[], "root", -1);
+    certificates.signed("other", "x", &["subjectAltName=DNS:a.test,IP:10.0.0.1"], "root", 30);
+    let with = |rest: &str| format!("{rest} sslrootcert={}", server.path("root.crt"));
+    for (presented, rest, told, hint) in [
+        ("self", with("sslmode=require"), "is self-signed and not in /", "this very certificate"),
+        ("server", "sslrootcert=system".into(), "does not lead to a root", "the root CA's"),
+        ("expired", with("sslmode=verify-ca"), "has expired", "renew the certificate"),
+        (
+            "other",
+            with("sslmode=verify-full"),
+            "is for a.test, 10.0.0.1, not for db.castoff.test",
+            "connect by a name of the certificate",
+        ),
+        (
+            "server",
+            format!("sslmode=require sslrootcert={}", server.path("missing.crt")),
+            "missing.crt, cannot be read",
+            "",
+        ),
+        (
+            "server",
+            format!("sslmode=prefer sslrootcert={}", server.path("server.key")),
+            "server.key, holds no certificate in PEM",
+            "",
+        ),
+    ] {
+        server.presents(presented);
+        for format in ["text", "json"] {
+            let castoff = Castoff::without_database().url(server.named(&rest)).args(["wait"]);
+            let castoff = castoff.env("CASTOFF_LOG_FORMAT", format).env("CASTOFF_LOG", "trace");
+            // Waiting would not help, so nothing waits.
+            let run = castoff.env("CASTOFF_WAIT_TIMEOUT", "1h").run();
+            run.assert_code(78).assert_stderr(told).assert_stderr(hint);
+        }
+    }
+    server.cluster.set("ssl", "off");
+    let run = server.castoff(&server.named("sslmode=require"));
+    run.assert_code(78).assert_stderr("does not speak TLS").assert_stderr("turn on ssl");
 }

@@ -23,8 +23,10 @@ pub(crate) enum TlsError {
         path: PathBuf,
         problem: String,
     },
-    /// The key and the certificate of the client do not make a pair, or cannot be used.
-    ClientCertificate(rustls::Error),
+    /// The key of the client is not that of its certificate.
+    NotAPair { certificate: PathBuf, key: PathBuf },
+    /// The key of the client is of no kind that castoff can sign with.
+    UnusableKey { path: PathBuf, error: rustls::Error },
     /// What is asked for cannot be configured.
     Configuration(rustls::Error),
 }
@@ -60,7 +62,8 @@ impl TlsError {
             Self::NotOffered
             | Self::NotPostgres
             | Self::File { .. }
-            | Self::ClientCertificate(_)
+            | Self::NotAPair { .. }
+            | Self::UnusableKey { .. }
             | Self::Configuration(_) => None,
         }
     }
@@ -69,7 +72,10 @@ impl TlsError {
     pub(crate) fn is_about_the_server(&self) -> bool {
         match self {
             Self::NotOffered | Self::NotAnAnswer | Self::NotPostgres | Self::Handshake(_) => true,
-            Self::File { .. } | Self::ClientCertificate(_) | Self::Configuration(_) => false,
+            Self::File { .. }
+            | Self::NotAPair { .. }
+            | Self::UnusableKey { .. }
+            | Self::Configuration(_) => false,
         }
     }
 
@@ -87,7 +93,8 @@ impl TlsError {
             Self::Handshake(error) => cause(error).and_then(hint),
             Self::NotAnAnswer
             | Self::File { .. }
-            | Self::ClientCertificate(_)
+            | Self::NotAPair { .. }
+            | Self::UnusableKey { .. }
             | Self::Configuration(_) => None,
         }
     }
@@ -169,8 +176,14 @@ impl fmt::Display for TlsError {
             Self::File { purpose, path, problem } => {
                 write!(f, "the file of {purpose}, {}, {problem}", path.display())
             }
-            Self::ClientCertificate(error) => {
-                write!(f, "the client certificate cannot be used: {error}")
+            Self::NotAPair { certificate, key } => write!(
+                f,
+                "{} and {} do not make a pair: the key is not the certificate's",
+                certificate.display(),
+                key.display()
+            ),
+            Self::UnusableKey { path, error } => {
+                write!(f, "the file of sslkey, {}, cannot be used: {error}", path.display())
             }
             Self::Configuration(error) => write!(f, "TLS cannot be set up: {error}"),
         }

@@ -54,18 +54,19 @@ pub(super) fn client(
     provider: &CryptoProvider,
 ) -> Result<Arc<CertifiedKey>, TlsError> {
     let chain = certificates("sslcert", &files.certificate)?;
-    let key = key(files)?;
-    let key = provider.key_provider.load_private_key(key).map_err(TlsError::ClientCertificate)?;
-    let certified = CertifiedKey::new(chain, key);
-    let ours = certified.key.public_key();
-    let theirs = certified.cert.first().and_then(|first| Certificate::read(first));
-    if let (Some(ours), Some(theirs)) = (ours, theirs)
-        && *ours != *theirs.public_key_info
+    let key = provider
+        .key_provider
+        .load_private_key(key(files)?)
+        .map_err(|error| TlsError::UnusableKey { path: files.key.clone(), error })?;
+    let of_key = key.public_key();
+    let of_certificate = chain.first().and_then(|first| Certificate::read(first));
+    if let (Some(of_key), Some(of_certificate)) = (of_key, of_certificate)
+        && *of_key != *of_certificate.public_key_info
     {
-        let error = rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch);
-        return Err(TlsError::ClientCertificate(error));
+        let (certificate, key) = (files.certificate.clone(), files.key.clone());
+        return Err(TlsError::NotAPair { certificate, key });
     }
-    Ok(Arc::new(certified))
+    Ok(Arc::new(CertifiedKey::new(chain, key)))
 }
 
 fn certificates(

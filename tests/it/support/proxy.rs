@@ -34,6 +34,7 @@ struct State {
     open: AtomicUsize,
     peak: AtomicUsize,
     round_trips: AtomicUsize,
+    first_messages: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Proxy {
@@ -55,6 +56,7 @@ impl Proxy {
             open: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             round_trips: AtomicUsize::new(0),
+            first_messages: Mutex::default(),
         });
         let weak = Arc::downgrade(&state);
         drop(thread::spawn(move || serve(&weak)));
@@ -90,6 +92,11 @@ impl Proxy {
     /// are one; a farewell that nobody answers is none.
     pub(crate) fn round_trips(&self) -> usize {
         self.state.round_trips.load(Ordering::SeqCst)
+    }
+
+    /// What the client of each connection said first, in order.
+    pub(crate) fn first_messages(&self) -> Vec<Vec<u8>> {
+        self.state.first_messages.lock().unwrap().clone()
     }
 
     /// Refuses new connections; those that are open stay.
@@ -189,10 +196,14 @@ impl Connection {
         };
         self.know(&server);
         let asked = AtomicBool::new(false);
+        let silent_so_far = AtomicBool::new(true);
         thread::scope(|scope| {
             scope.spawn(|| {
                 self.carry(client, &server, |said| {
                     asked.store(true, Ordering::SeqCst);
+                    if silent_so_far.swap(false, Ordering::SeqCst) {
+                        self.state.first_messages.lock().unwrap().push(said.to_owned());
+                    }
                     self.state.hear(said);
                 });
             });
