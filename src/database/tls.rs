@@ -1,8 +1,8 @@
 //! TLS with the server, as libpq has it.
 //!
 //! castoff asks the server for TLS itself, since tokio-postgres knows neither `allow` nor that
-//! `prefer` goes on without TLS when the handshake fails: to it, every connection is one that begins
-//! with a handshake, and the handshake may end in a plain stream.
+//! `prefer` goes on without TLS when the handshake fails: to it, every connection that may have TLS
+//! begins with a handshake (`sslnegotiation=direct`), and that may end in a plain stream.
 
 mod certificate;
 mod error;
@@ -125,32 +125,15 @@ pub(super) fn failed_handshake(error: &tokio_postgres::Error) -> Option<&TlsErro
 
 impl MakeTlsConnect<Socket> for Way {
     type Stream = Stream<Socket>;
-    type TlsConnect = Connector;
+    type TlsConnect = Self;
     type Error = TlsError;
 
-    fn make_tls_connect(&mut self, _host: &str) -> Result<Connector, TlsError> {
-        let direct = |tls: &Arc<ServerTls>| tls.parameters.negotiation == Negotiation::Direct;
-        Ok(Connector {
-            is_direct: self.tls.as_ref().is_some_and(direct),
-            may_be_plain: self.protection != Protection::Tls,
-            tls: match &self.tls {
-                Some(tls) if self.protection != Protection::None => {
-                    Some((Arc::new(configuration(tls)?), server_name(tls.host.as_deref())))
-                }
-                Some(_) | None => None,
-            },
-        })
+    fn make_tls_connect(&mut self, _host: &str) -> Result<Self, TlsError> {
+        Ok(self.clone())
     }
 }
 
-/// Protects one connection.
-pub(super) struct Connector {
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    is_direct: bool,
-    may_be_plain: bool,
-}
-
-impl<S> TlsConnect<S> for Connector
+impl<S> TlsConnect<S> for Way
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -163,25 +146,31 @@ where
     }
 }
 
-impl Connector {
+impl Way {
     async fn protect<S>(self, mut stream: S) -> Result<Stream<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Some((config, name)) = self.tls else { return Ok(Stream::Plain(stream)) };
-        if !self.is_direct {
+        let Some(tls) = self.tls.filter(|_| self.protection != Protection::None) else {
+            return Ok(Stream::Plain(stream));
+        };
+        let is_direct = tls.parameters.negotiation == Negotiation::Direct;
+        if !is_direct {
             stream.write_all(&SSL_REQUEST).await.map_err(TlsError::Handshake)?;
             stream.flush().await.map_err(TlsError::Handshake)?;
             match stream.read_u8().await.map_err(TlsError::Handshake)? {
                 b'S' => {}
-                b'N' if self.may_be_plain => return Ok(Stream::Plain(stream)),
+                b'N' if self.protection == Protection::IfOffered => {
+                    return Ok(Stream::Plain(stream));
+                }
                 b'N' => return Err(TlsError::NotOffered),
                 _ => return Err(TlsError::NotAnAnswer),
             }
         }
-        let connector = tokio_rustls::TlsConnector::from(config);
+        let name = server_name(tls.host.as_deref());
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(configuration(&tls)?));
         let stream = connector.connect(name, stream).await.map_err(TlsError::Handshake)?;
-        if self.is_direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+        if is_direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(TlsError::NotPostgres);
         }
         Ok(Stream::Tls(Box::new(stream)))
