@@ -61,7 +61,7 @@ impl Reason {
                 let state = error.sqlstate.as_deref().unwrap_or_default();
                 state.starts_with("28")
                     || state == "42501"
-                    || (state.is_empty() && error.message.contains("password"))
+                    || (state.is_empty() && !error.tls && error.message.contains("password"))
             }
             Self::NoAnswer(_) | Self::Standby | Self::ReadOnly => false,
         }

@@ -120,7 +120,7 @@ impl TlsParameters {
             "disable or allow",
         )?;
         let client = match (path(Parameter::Sslcert), path(Parameter::Sslkey)) {
-            (Some(_), None) => return Err(DatabaseUrlError::NoKey),
+            (Some(_), None) if sends != Some(false) => return Err(DatabaseUrlError::NoKey),
             (Some(certificate), Some(key)) if sends != Some(false) => {
                 let key_password = parameters.value(Parameter::Sslpassword).map(Password::new);
                 Some(ClientFiles { certificate, key, key_password })

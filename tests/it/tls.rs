@@ -136,12 +136,6 @@ impl Server {
 }
 
 #[test]
-fn sslmode_require_connects_over_tls() {
-    let server = Server::new();
-    let (psql, castoff, told) = server.both(&server.named("sslmode=require"));
-    assert_eq!((psql, castoff), (Outcome::Tls, Outcome::Tls), "{told}");
-}
-#[test]
 fn each_sslmode_means_to_each_certificate_what_it_means_to_psql() {
     let server = Server::new();
     let certificates = &server.certificates;
@@ -151,6 +145,7 @@ fn each_sslmode_means_to_each_certificate_what_it_means_to_psql() {
     certificates.signed("wrong-name", "other.test", &["subjectAltName=DNS:other.test"], "root", 30);
     certificates.signed("common-name", HOST, &["basicConstraints=CA:FALSE"], "root", 30);
     certificates.signed("version-1", HOST, &[], "root", 30);
+    certificates.signed("namesake", "root", &[name], "root", 30);
     certificates.signed("expired", HOST, &[name], "root", -1);
     certificates.signed("client-only", HOST, &[name, "extendedKeyUsage=clientAuth"], "root", 30);
     certificates.signed("between", "between", &["basicConstraints=critical,CA:TRUE"], "root", 30);
@@ -166,6 +161,7 @@ fn each_sslmode_means_to_each_certificate_what_it_means_to_psql() {
         "wrong-name",
         "common-name",
         "version-1",
+        "namesake",
         "expired",
         "client-only",
         "leaf",
@@ -603,4 +599,25 @@ fn what_is_wrong_with_tls_is_said_at_once_with_what_to_do() {
     server.cluster.set("ssl", "off");
     let run = server.castoff(&server.named("sslmode=require"));
     run.assert_code(78).assert_stderr("does not speak TLS").assert_stderr("turn on ssl");
+}
+
+#[test]
+fn without_sslrootcert_verify_full_trusts_whom_the_system_trusts() {
+    let server = Server::new();
+    // In a mount namespace of its own the system has this one root, or none as an empty image.
+    let script = "for folder in /etc/ssl /etc/pki; do
+            [ ! -d $folder ] || mount -t tmpfs none $folder || exit 99
+        done
+        if [ -n \"$0\" ]; then mkdir -p /etc/ssl/certs && cp \"$0\" /etc/ssl/certs/ca-certificates.crt; fi
+        exec \"$@\"";
+    for rest in ["sslrootcert=system", "sslmode=verify-full"] {
+        for (root, code, told) in [
+            (server.path("root.crt"), 0, ""),
+            (String::new(), 78, "in Mozilla's list, which castoff was built with"),
+        ] {
+            let castoff = Castoff::without_database().url(server.named(rest)).args(["wait"]);
+            let castoff = castoff.under(["unshare", "-m", "sh", "-c", script, &root]);
+            castoff.run().assert_code(code).assert_stderr(told);
+        }
+    }
 }

@@ -298,3 +298,69 @@ fn days_before(year: u64, month: u64) -> u64 {
     let index = usize::try_from(month - 1).unwrap_or_default();
     year * 365 + leaps + BEFORE.get(index).copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    /// Made by openssl for a P-256 key and signed by it with SHA-384.
+    const PEM: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIB9DCCAZugAwIBAgIUHK8zzdGb9KOKEphgMwu0vmTp5rkwCgYIKoZIzj0EAwMw
+LDEQMA4GA1UECgwHQ2FzdG9mZjEYMBYGA1UEAwwPZGIuY2FzdG9mZi50ZXN0MCAX
+DTI2MTEyMTE2NTIyMloYDzIxMjYxMDI4MTY1MjIyWjAsMRAwDgYDVQQKDAdDYXN0
+b2ZmMRgwFgYDVQQDDA9kYi5jYXN0b2ZmLnRlc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQkvUuaIQnld1Y1pjxfq+6+fbR+uOdXj1+1eysKQIHzgNFlohpG46XN
+8qfrWAQddnzkQteX+iBOTLcoUllzdXMfo4GYMIGVMB0GA1UdDgQWBBQtlBLRMMH3
+T4EtLMRziW80o5L8YTAfBgNVHSMEGDAWgBQtlBLRMMH3T4EtLMRziW80o5L8YTAP
+BgNVHRMBAf8EBTADAQH/MEIGA1UdEQQ7MDmCD2RiLmNhc3RvZmYudGVzdIcEfwAA
+AYEOeEBjYXN0b2ZmLnRlc3SHEAAAAAAAAAAAAAAAAAAAAAEwCgYIKoZIzj0EAwMD
+RwAwRAIgH1HsjpXHxW/Iq9OF1UFXyGF8EaByFA5s0oChJbPkW4wCIBaPdBd6tlVP
+nMdd/LsvGPK5A4yop9xqCQFt6Q2ymjZP
+-----END CERTIFICATE-----
+";
+
+    #[test]
+    fn a_certificate_says_what_openssl_says_of_it() {
+        let der = CertificateDer::from_pem_slice(PEM.as_bytes()).unwrap();
+        let certificate = Certificate::read(&der).unwrap();
+        assert!(certificate.is_self_issued() && !certificate.has_no_extensions());
+        assert_eq!(certificate.common_name(), Some(&b"db.castoff.test"[..]));
+        let ipv6 = std::net::Ipv6Addr::LOCALHOST.octets();
+        let names = [
+            AlternativeName::Dns(b"db.castoff.test"),
+            AlternativeName::Ip(&[127, 0, 0, 1]),
+            AlternativeName::Ip(&ipv6),
+        ];
+        assert_eq!(certificate.alternative_names(), names);
+        assert_eq!((certificate.not_before, certificate.not_after), (1_795_279_942, 4_948_879_942));
+        let hash: String =
+            certificate.end_point().unwrap().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            hash,
+            "c7e3b392f65d5877134fd61cb3a83e3b7a2ea65cf0cc4056\
+             782479a66696b2239bc4ffc238d8bcf0febd4129a090a6d9"
+        );
+    }
+
+    #[test]
+    fn no_bytes_are_too_wrong_to_be_read() {
+        let der = CertificateDer::from_pem_slice(PEM.as_bytes()).unwrap();
+        for length in 0..der.len() {
+            assert!(Certificate::read(&der[..length]).is_none(), "{length}");
+        }
+        for index in 0..der.len() {
+            for bit in 0..8 {
+                let mut wrong = der.to_vec();
+                wrong[index] ^= 1 << bit;
+                if let Some(certificate) = Certificate::read(&wrong) {
+                    drop((certificate.common_name(), certificate.alternative_names()));
+                    drop(certificate.end_point());
+                }
+            }
+        }
+    }
+}

@@ -66,9 +66,10 @@ impl Verifier {
         if certificate.begins_after(now) {
             return Err(refused(Untrusted::NotYetValid));
         }
-        if certificate.is_self_issued() {
-            let is_pinned = trusted.certificates.iter().any(|known| known == der);
-            return if is_pinned { Ok(()) } else { Err(unknown()) };
+        let algorithms = self.algorithms.all;
+        let is_root = || certificate.is_signed_by(certificate, algorithms);
+        if certificate.is_self_issued() && trusted.certificates.contains(der) && is_root() {
+            return Ok(());
         }
         let mut anchors = RootCertStore { roots: trusted.built_in.to_vec() };
         let mut between = between.to_vec();
@@ -82,8 +83,7 @@ impl Verifier {
             } else if !certificate.has_no_extensions() {
                 // One that cannot be an anchor is as good as one that is not there.
                 drop(anchors.add(known.clone()));
-            } else if certificate.is_issued_by(&root)
-                && certificate.is_signed_by(&root, self.algorithms.all)
+            } else if certificate.is_issued_by(&root) && certificate.is_signed_by(&root, algorithms)
             {
                 return Ok(());
             }
@@ -95,10 +95,11 @@ impl Verifier {
             return Err(unknown());
         }
         let parsed = ParsedCertificate::try_from(der)?;
-        let algorithms = self.algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &anchors, &between, now, algorithms)
             .map_err(|error| {
-                if error == Error::InvalidCertificate(CertificateError::UnknownIssuer) {
+                let is_unknown =
+                    error == Error::InvalidCertificate(CertificateError::UnknownIssuer);
+                if is_unknown || certificate.is_self_issued() {
                     unknown()
                 } else if is_expiry(&error) {
                     refused(Untrusted::Expired)
