@@ -146,6 +146,7 @@ fn each_sslmode_means_to_each_certificate_what_it_means_to_psql() {
     certificates.signed("common-name", HOST, &["basicConstraints=CA:FALSE"], "root", 30);
     certificates.signed("version-1", HOST, &[], "root", 30);
     certificates.signed("namesake", "root", &[name], "root", 30);
+    certificates.signed("child", HOST, &[name], "self-leaf", 30);
     certificates.signed("expired", HOST, &[name], "root", -1);
     certificates.signed("client-only", HOST, &[name, "extendedKeyUsage=clientAuth"], "root", 30);
     certificates.signed("between", "between", &["basicConstraints=critical,CA:TRUE"], "root", 30);
@@ -162,6 +163,7 @@ fn each_sslmode_means_to_each_certificate_what_it_means_to_psql() {
         "common-name",
         "version-1",
         "namesake",
+        "child",
         "expired",
         "client-only",
         "leaf",
@@ -178,7 +180,11 @@ fn each_sslmode_means_to_each_certificate_what_it_means_to_psql() {
         }
         // What else a file of roots may hold matters to a certificate that is not the root's own.
         let more = presented == "leaf" || presented == "chain";
-        let own = format!("{presented}.crt");
+        let own = match presented {
+            // Signed by a server, which is trusted for itself.
+            "child" => "self-leaf.crt".to_owned(),
+            _ => format!("{presented}.crt"),
+        };
         let roots = ["", "root.crt", &own, "both.crt", "between.crt", "another.crt"];
         let roots =
             if presented == "no TLS" { &roots[..2] } else { &roots[..if more { 6 } else { 3 }] };

@@ -36,6 +36,7 @@ pub(super) enum AlternativeName<'a> {
 }
 
 mod tag {
+    pub(super) const BOOLEAN: u8 = 0x01;
     pub(super) const INTEGER: u8 = 0x02;
     pub(super) const BIT_STRING: u8 = 0x03;
     pub(super) const OCTET_STRING: u8 = 0x04;
@@ -50,9 +51,10 @@ mod tag {
     pub(super) const IP_ADDRESS: u8 = 0x87;
 }
 
-/// `id-at-commonName` and `id-ce-subjectAltName`.
+/// `id-at-commonName`, `id-ce-subjectAltName` and `id-ce-basicConstraints`.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 
 /// `rsadsi pkcs-1` and `ecdsa-with-SHA2`, without the last number, which names the hash.
 const PKCS1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
@@ -114,6 +116,13 @@ impl<'a> Certificate<'a> {
     /// Whether it says nothing of what it is for, as a certificate of version 1.
     pub(super) fn has_no_extensions(&self) -> bool {
         self.extensions.is_none()
+    }
+
+    /// Whether it is that of a CA; one of version 1 cannot say.
+    pub(super) fn may_sign(&self) -> bool {
+        let constraints = self.extension(BASIC_CONSTRAINTS);
+        let is_ca = constraints.and_then(|mut r| r.inside(tag::SEQUENCE)?.optional(tag::BOOLEAN));
+        self.has_no_extensions() || is_ca == Some(&[0xff])
     }
 
     pub(super) fn begins_after(&self, now: UnixTime) -> bool {

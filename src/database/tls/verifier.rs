@@ -5,8 +5,8 @@
 //! root has signed.
 //!
 //! # Invariants
-//! - Only a self-signed certificate of the roots' file is an anchor, as for OpenSSL; what else is in
-//!   the file only helps to get to one.
+//! - Only a CA's self-signed certificate in the roots' file is an anchor, as for OpenSSL; what else is
+//!   in the file helps to get to one, or is the server's own.
 //! - Whatever is verified of the certificate, the handshake must be signed with its key.
 
 use std::sync::Arc;
@@ -78,6 +78,8 @@ impl Verifier {
             let Some(root) = Certificate::read(known) else { continue };
             if !root.is_self_issued() {
                 between.push(known.clone());
+            } else if !root.may_sign() {
+                // A server's certificate, which is trusted for that server alone.
             } else if root.is_expired(now) || root.begins_after(now) {
                 expired |= certificate.is_issued_by(&root);
             } else if !certificate.has_no_extensions() {
