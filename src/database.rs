@@ -4,6 +4,7 @@
 //! one round trip, and every name in it is qualified: the search path is the user's.
 
 mod apply;
+mod cancel;
 mod catalogue;
 mod connection;
 mod jitter;

@@ -18,6 +18,7 @@ use tokio_postgres::{
 };
 use tracing::instrument::WithSubscriber;
 
+use super::cancel::cancel;
 use super::server_error::ServerError;
 use super::tls::{self, Connected, Way};
 use crate::database_url::{DatabaseUrl, Server};
@@ -127,7 +128,8 @@ impl Session {
 
     /// Asks the server to end the statement that is under way, as well protected as the session is.
     pub(super) async fn cancel(&self) -> Result<(), ServerError> {
-        Ok(self.client.cancel_token().cancel_query(self.driver.way.clone()).await?)
+        let Driver { config, way, .. } = &*self.driver;
+        cancel(&self.client.cancel_token(), config, way.clone()).await
     }
 
     /// Says goodbye and waits until the server has taken note.
@@ -145,6 +147,7 @@ struct Driver {
     task: JoinHandle<()>,
     ended: Arc<Mutex<Option<ServerError>>>,
     major_version: u32,
+    config: Config,
     way: Way,
 }
 
@@ -170,7 +173,8 @@ async fn open(server: &Server, notices: Notices) -> Result<(Client, Box<Driver>)
     let driver = drive(connection, notices, Arc::clone(&ended));
     // Who is not to be told what a connection does is not told the server's notices either.
     let task = tokio::spawn(driver.with_current_subscriber());
-    Ok((client, Box::new(Driver { task, ended, major_version, way })))
+    let config = server.config.clone();
+    Ok((client, Box::new(Driver { task, ended, major_version, config, way })))
 }
 
 async fn drive(

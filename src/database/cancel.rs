@@ -1,0 +1,108 @@
+//! Asking a server to end the statement that is under way.
+//!
+//! The library closes the connection as soon as its request is written. libpq waits until the
+//! other side has closed it, and `PgBouncer` counts on that: its version 1.18 ends, with every
+//! connection it has, when the asker leaves before the request is passed on.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::config::Host;
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::{CancelToken, Config};
+
+use super::server_error::ServerError;
+use super::tls::{Connector, Stream, TlsError, Way};
+
+/// Asks the one server of `config`, as well protected as the session is, and waits until it has
+/// taken note.
+pub(super) async fn cancel(
+    token: &CancelToken,
+    config: &Config,
+    mut way: Way,
+) -> Result<(), ServerError> {
+    let fail = |error: io::Error| ServerError::local(&error.to_string());
+    let connector =
+        way.make_tls_connect("").map_err(|error| ServerError::local(&error.to_string()))?;
+    let connector = UntilClosed(connector);
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    match (config.get_hostaddrs().first(), config.get_hosts().first()) {
+        (Some(address), _) => {
+            let socket = TcpStream::connect((*address, port)).await.map_err(fail)?;
+            token.cancel_query_raw(UntilClosed(socket), connector).await?;
+        }
+        (None, Some(Host::Tcp(name))) => {
+            let socket = TcpStream::connect((name.as_str(), port)).await.map_err(fail)?;
+            token.cancel_query_raw(UntilClosed(socket), connector).await?;
+        }
+        (None, Some(Host::Unix(folder))) => {
+            let path = folder.join(format!(".s.PGSQL.{port}"));
+            let socket = UnixStream::connect(path).await.map_err(fail)?;
+            token.cancel_query_raw(UntilClosed(socket), connector).await?;
+        }
+        (None, None) => return Err(ServerError::local("no server to ask")),
+    }
+    Ok(())
+}
+
+/// A connection that is at its end when the other side has closed it; or what makes such ones.
+struct UntilClosed<T>(T);
+
+impl<S> TlsConnect<S> for UntilClosed<Connector>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Stream = UntilClosed<Stream<S>>;
+    type Error = TlsError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, TlsError>> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        let connecting = self.0.connect(stream);
+        Box::pin(async { connecting.await.map(UntilClosed) })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for UntilClosed<Stream<S>> {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.0.channel_binding()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for UntilClosed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for UntilClosed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut answer = [0; 64];
+        loop {
+            let mut buffer = ReadBuf::new(&mut answer);
+            // However it ends, the request was read before.
+            let read = ready!(Pin::new(&mut self.0).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
