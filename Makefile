@@ -12,6 +12,7 @@ demo: ## shows castoff at work on a throwaway PostgreSQL
 
 test: ## runs every test, each against a real PostgreSQL
 	scripts/c-linker
+	scripts/test-programs
 	PG_BIN=$$(scripts/postgres-server) && export PG_BIN && \
 		cargo test --all-targets && cargo test --doc
 

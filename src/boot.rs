@@ -79,12 +79,14 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
     let mut losses = 0;
     let mut seen = None;
     loop {
-        let (session, probe) = migrator.session(Need::Writing).await?;
+        let (session, mut probe) = migrator.session(Need::Writing).await?;
         let begun = session.begun();
         if intent.is_done_at_head() && is_at_head(migrator, &probe)? {
             session.close().await;
             return Ok(Plan::nothing(Standing::AtHead));
         }
+        // Another backend is no news.
+        let session = (session, probe.backend.take());
         let news = seen.as_ref() != Some(&probe);
         if news {
             losses = 0;
@@ -147,7 +149,7 @@ enum Turn {
 async fn turn(
     migrator: &Migrator,
     intent: &Intent,
-    session: Session,
+    (session, backend): (Session, Option<i32>),
     ask: Ask,
 ) -> Result<Turn, Error> {
     if let Ask::StateFirst = ask {
@@ -161,7 +163,9 @@ async fn turn(
             Ok(_) | Err(_) => {}
         }
     }
-    match MigrationLock::ask(session, migrator.ledger()).await.map_err(ReadError::Server)? {
+    let asked =
+        MigrationLock::ask((session, backend), migrator.database()?, migrator.ledger()).await;
+    match asked.map_err(ReadError::from)? {
         Attempt::Held(lock) => Ok(Turn::Leader(lock)),
         Attempt::Busy(holder) => Ok(Turn::Busy(holder.to_string())),
     }
@@ -229,9 +233,22 @@ async fn plan_under_lock(
     intent: &Intent,
     lock: &MigrationLock,
 ) -> Result<(Plan, Reading), Error> {
-    let reading = migrator.read(lock.session()).await?;
-    let plan = intent.decide(migrator, &reading.state)?;
-    Ok((plan, reading))
+    let mut reading = migrator.read(lock.session()).await?;
+    loop {
+        let refused = match intent.decide(migrator, &reading.state) {
+            Ok(plan) => return Ok((plan, reading)),
+            Err(refused) => refused,
+        };
+        if lock.is_held_throughout() {
+            return Err(refused);
+        }
+        // What was read while nobody did anything is no other start's work between two queries.
+        let again = migrator.read(lock.session()).await?;
+        if again.state == reading.state {
+            return Err(refused);
+        }
+        reading = again;
+    }
 }
 
 fn is_at_head(migrator: &Migrator, probe: &Probe) -> Result<bool, Error> {

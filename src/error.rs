@@ -138,6 +138,7 @@ impl Error {
                 ReadError::NoAccess { .. } => 77,
                 ReadError::NewerLedger { .. } | ReadError::NotALedger { .. } => 76,
                 ReadError::Corrupt { .. } => 65,
+                ReadError::StatementPooling => 78,
             },
             Self::Refused(refusal) => refusal.exit_code(),
             Self::Apply(error) => error.exit_code(),
@@ -229,7 +230,7 @@ fn not_ready_hint(not_ready: &NotReady) -> Option<String> {
         // Of a permanent reason the one who gave it may know what to do.
         _ => not_ready.reasons.iter().find_map(|(_, reason)| match reason {
             Reason::Error(error) => error.hint.clone(),
-            Reason::NoAnswer(_) | Reason::Standby | Reason::ReadOnly => None,
+            Reason::NoAnswer(_) | Reason::Standby | Reason::ReadOnly | Reason::LookAlike(_) => None,
         }),
     }
 }

@@ -237,6 +237,9 @@ impl Account {
                 self.details.extend(blockers.iter().map(|it| ("blocked by", it.to_string())));
             }
             ApplyError::LockGone
+            | ApplyError::LockTaken
+            | ApplyError::NotPrimary
+            | ApplyError::NeedsItsSession { .. }
             | ApplyError::HeadsMoved
             | ApplyError::SchemaMoved
             | ApplyError::Lost(_)

@@ -18,6 +18,8 @@ mod stepwise;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_postgres::SimpleQueryRow;
+
 pub use failure::{ApplyError, Failure, Kept, Place};
 use job::{AtStart, Job};
 
@@ -25,7 +27,7 @@ use super::ledger::{Entry, LedgerName};
 use super::lock::MigrationLock;
 use super::observe::Observer;
 use super::quote::literal;
-use super::read::{LedgerTables, Reading};
+use super::read::{LedgerTables, Reading, opening};
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::plan::{Action, Down, Origin, Plan, Recorded, Step};
@@ -84,7 +86,7 @@ impl<'a> Applier<'a> {
             },
             application: settings.application.as_deref(),
             stop: migrator.stop(),
-            observer: Observer::new(observer, lock.pid()),
+            observer: Observer::new(observer, lock.backend()),
             schema: reading.state.schema,
             optional: migrator.image()?.lock.map(|lock| lock.optional).unwrap_or_default(),
             reached: Mutex::new(Reached { tables: reading.tables, applied: None }),
@@ -93,6 +95,7 @@ impl<'a> Applier<'a> {
 
     /// Applies every step in order, or up to the first that fails.
     pub(crate) async fn apply(&self, plan: &Plan) -> Result<(), ApplyError> {
+        self.can_run(plan)?;
         let mut result = Ok(());
         for step in plan.steps() {
             result = self.step(step).await;
@@ -139,6 +142,38 @@ impl<'a> Applier<'a> {
             self.reached().applied = Some(revision.clone());
         }
         Ok(())
+    }
+
+    /// Whether the session is one that every revision of the plan can be run in.
+    fn can_run(&self, plan: &Plan) -> Result<(), ApplyError> {
+        for step in plan.steps() {
+            let (revision, script, resume) = match step.action() {
+                Action::Upgrade { revision, resume } => {
+                    (revision, self.graph.get(revision).and_then(Revision::up), *resume)
+                }
+                Action::Downgrade { revision, down: Down::Image, resume } => {
+                    (revision, self.graph.get(revision).and_then(Revision::down), *resume)
+                }
+                Action::Downgrade { .. }
+                | Action::Record { .. }
+                | Action::Baseline { .. }
+                | Action::Stamp { .. }
+                | Action::Rechain { .. } => continue,
+            };
+            if script.is_some_and(|script| stepwise::is_needed(script, resume)) {
+                self.keeps_its_session(revision)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A file outside a transaction has what it sets, and the lock, in its session alone.
+    fn keeps_its_session(&self, revision: &RevisionId) -> Result<(), ApplyError> {
+        if self.lock.is_held_throughout() {
+            Ok(())
+        } else {
+            Err(ApplyError::NeedsItsSession { revision: revision.clone() })
+        }
     }
 
     fn reached(&self) -> MutexGuard<'_, Reached> {
@@ -292,12 +327,19 @@ impl<'a> Applier<'a> {
             self.ledger.revision(),
             literal(revision.as_str())
         );
-        let rows = self.lock.session().rows(&query).await.map_err(ApplyError::Lost)?;
+        let rows = self.ask(&query).await?;
         let column = |n: usize| rows.first().and_then(|row| row.get(n)).unwrap_or_default();
         let file = format!("{revision}.down.sql, kept in {}", self.ledger.revision());
         let script =
             Script::parse(&file, column(1).as_bytes()).map_err(ApplyError::KeptDownFile)?;
         Ok((column(0).to_owned(), script))
+    }
+
+    /// What the ledger says, to whoever may read it.
+    async fn ask(&self, query: &str) -> Result<Vec<SimpleQueryRow>, ApplyError> {
+        let session = self.lock.session();
+        let query = format!("BEGIN; {}; {query}; COMMIT", opening(session));
+        session.rows(&query).await.map_err(ApplyError::Lost)
     }
 
     /// A step that runs no SQL of the user's; `about` is what an error would name.

@@ -30,7 +30,7 @@ use self::canonical::{canonical, canonical_query};
 use super::connection::Session;
 use super::ledger::LedgerName;
 use super::quote::literal;
-use super::read::{LIMITS, PROVIDER_ROLES, PROVIDER_SCHEMAS, ReadError};
+use super::read::{PROVIDER_ROLES, PROVIDER_SCHEMAS, ReadError, opening};
 use super::server_error::ServerError;
 use crate::schema::{Identity, Kind, Line, Optional, Schema};
 
@@ -139,8 +139,9 @@ async fn read(
 ) -> Result<Schema, ReadError> {
     let major = session.major_version();
     let query = format!(
-        "{}; {LIMITS}; {SETTINGS}; {}; {}",
+        "{}; {}; {SETTINGS}; {}; {}",
         frame.begin,
+        opening(session),
         query(ledger, major, optional),
         frame.end
     );

@@ -6,6 +6,7 @@
 //!   lock, and whatever a migration left in the session, to the next user. The pool serves the
 //!   observer, which holds nothing.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,11 +32,13 @@ const GOODBYE: Duration = Duration::from_millis(300);
 pub(crate) struct Database {
     servers: Vec<Server>,
     connect_timeout: Duration,
+    /// The servers that turned out to be poolers which deal out transactions.
+    dealers: Mutex<BTreeSet<usize>>,
 }
 
 impl Database {
     pub(crate) fn new(url: &DatabaseUrl, connect_timeout: Duration) -> Self {
-        Self { servers: url.servers().collect(), connect_timeout }
+        Self { servers: url.servers().collect(), connect_timeout, dealers: Mutex::default() }
     }
 
     /// How many servers the URL names.
@@ -53,11 +56,24 @@ impl Database {
         self.connect_timeout
     }
 
+    /// Whether a server is known to give each transaction to another backend.
+    pub(super) fn deals_out_transactions(&self, server: usize) -> bool {
+        self.dealers.lock().unwrap_or_else(PoisonError::into_inner).contains(&server)
+    }
+
+    pub(super) fn note_that_transactions_are_dealt_out(&self, server: usize) {
+        self.dealers.lock().unwrap_or_else(PoisonError::into_inner).insert(server);
+    }
+
     /// Opens a session; its notices go to the log.
     pub(crate) async fn connect(&self, server: usize) -> Result<Session, ServerError> {
         let begun = Instant::now();
         let (client, driver) = open(&self.servers[server], Notices::Log).await?;
-        Ok(Session { client, driver, server, begun })
+        let session = Session { client, driver, server, begun };
+        if !session.driver.reads_standard_strings {
+            session.rows("SET standard_conforming_strings = on").await?;
+        }
+        Ok(session)
     }
 
     /// A pool of one connection to the same server, for looking at the others.
@@ -147,6 +163,8 @@ struct Driver {
     task: JoinHandle<()>,
     ended: Arc<Mutex<Option<ServerError>>>,
     major_version: u32,
+    /// Whether a backslash in a plain string is one.
+    reads_standard_strings: bool,
     config: Config,
     way: Way,
 }
@@ -170,11 +188,13 @@ async fn open(server: &Server, notices: Notices) -> Result<(Client, Box<Driver>)
         .parameter("server_version")
         .and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
         .unwrap_or(0);
+    let reads_standard_strings = connection.parameter("standard_conforming_strings") != Some("off");
     let driver = drive(connection, notices, Arc::clone(&ended));
     // Who is not to be told what a connection does is not told the server's notices either.
     let task = tokio::spawn(driver.with_current_subscriber());
     let config = server.config.clone();
-    Ok((client, Box::new(Driver { task, ended, major_version, config, way })))
+    let driver = Driver { task, ended, major_version, reads_standard_strings, config, way };
+    Ok((client, Box::new(driver)))
 }
 
 async fn drive(

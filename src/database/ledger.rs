@@ -57,6 +57,17 @@ impl LedgerName {
         format!("{}.ledger", identifier(&self.schema))
     }
 
+    /// A condition that there is no ledger, safe under any search path.
+    pub(super) fn is_absent(&self) -> String {
+        format!(
+            "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+             ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+             WHERE n.nspname OPERATOR(pg_catalog.=) {} \
+             AND c.relname OPERATOR(pg_catalog.=) 'revision')",
+            literal(&self.schema)
+        )
+    }
+
     /// Creates what is not there yet; `IF NOT EXISTS` would hide a race that the lock excludes.
     pub(super) fn create(&self, schema_exists: bool) -> Vec<String> {
         let schema =

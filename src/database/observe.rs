@@ -49,13 +49,14 @@ impl fmt::Display for Blocker {
 #[derive(Debug)]
 pub(super) struct Observer {
     pool: Option<Pool>,
-    pid: i32,
+    /// An expression for its process id.
+    backend: String,
     blockers: Mutex<Vec<Blocker>>,
 }
 
 impl Observer {
-    pub(super) fn new(pool: Option<Pool>, pid: i32) -> Self {
-        Self { pool, pid, blockers: Mutex::default() }
+    pub(super) fn new(pool: Option<Pool>, backend: String) -> Self {
+        Self { pool, backend, blockers: Mutex::default() }
     }
 
     /// Who was last seen to block; forgotten when a new step begins.
@@ -120,7 +121,7 @@ impl Observer {
 
     async fn look(&self) -> Option<(Vec<Blocker>, Vec<String>)> {
         let client = self.pool.as_ref()?.get().await.ok()?;
-        let messages = client.simple_query(&query(self.pid)).await.ok()?;
+        let messages = client.simple_query(&query(&self.backend)).await.ok()?;
         let mut blockers = Vec::new();
         let mut progress = Vec::new();
         for message in messages {
@@ -160,14 +161,14 @@ fn blocker(row: &SimpleQueryRow) -> Option<Blocker> {
     })
 }
 
-fn query(pid: i32) -> String {
+fn query(backend: &str) -> String {
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL search_path TO pg_catalog; \
          SELECT 'blocker', a.pid::text, a.application_name, a.usename::text, a.state, \
            greatest(0, extract(epoch FROM clock_timestamp() \
              - coalesce(a.xact_start, a.state_change, a.backend_start)))::bigint::text, \
            left(regexp_replace(a.query, '\\s+', ' ', 'g'), 120) \
-         FROM unnest(pg_blocking_pids({pid})) AS blocking (pid) \
+         FROM unnest(pg_blocking_pids({backend})) AS blocking (pid) \
          JOIN pg_stat_activity a ON a.pid = blocking.pid \
          UNION ALL \
          SELECT 'progress', NULL, format('%s: %s%s', p.command, p.phase, \
@@ -178,11 +179,11 @@ fn query(pid: i32) -> String {
              WHEN p.tuples_total > 0 THEN format(', %s %% of rows', \
                100 * p.tuples_done / p.tuples_total) ELSE '' END), \
            NULL, NULL, NULL, NULL \
-         FROM pg_stat_progress_create_index p WHERE p.pid = {pid} \
+         FROM pg_stat_progress_create_index p WHERE p.pid = {backend} \
          UNION ALL \
          SELECT 'progress', NULL, format('waiting for %s (%s)', a.wait_event_type, a.wait_event), \
            NULL, NULL, NULL, NULL \
-         FROM pg_stat_activity a WHERE a.pid = {pid} AND a.wait_event_type = 'Lock'; \
+         FROM pg_stat_activity a WHERE a.pid = {backend} AND a.wait_event_type = 'Lock'; \
          COMMIT"
     )
 }

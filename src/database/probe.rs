@@ -5,8 +5,9 @@
 
 use super::connection::Session;
 use super::ledger::{AT_HEADS, LedgerName, READS};
+use super::product::look_alike;
 use super::quote::literal;
-use super::read::LIMITS;
+use super::read::opening;
 use super::server_error::ServerError;
 use crate::revision::{Chain, RevisionId};
 
@@ -16,6 +17,10 @@ use crate::revision::{Chain, RevisionId};
 pub(crate) struct Probe {
     pub(crate) in_recovery: bool,
     pub(crate) read_only: bool,
+    /// The backend that has answered.
+    pub(crate) backend: Option<i32>,
+    /// What the server is, if it is not PostgreSQL.
+    pub(crate) look_alike: Option<&'static str>,
     /// The heads and their chain digests; empty also if there is no ledger, or none we may read.
     pub(crate) heads: Vec<(String, String)>,
     /// Whether a revision, of this image or a later one, stopped half-way.
@@ -26,10 +31,12 @@ pub(crate) struct Probe {
 
 impl Probe {
     pub(crate) async fn run(session: &Session, ledger: &LedgerName) -> Result<Self, ServerError> {
-        let rows = session.rows(&query(ledger)).await?;
+        let rows = session.rows(&query(session, ledger)).await?;
         let mut probe = Self {
             in_recovery: false,
             read_only: false,
+            backend: None,
+            look_alike: None,
             heads: Vec::new(),
             half_way: false,
             readable: true,
@@ -37,6 +44,8 @@ impl Probe {
         for row in &rows {
             probe.in_recovery = row.get(0) == Some("t");
             probe.read_only = row.get(1) == Some("on");
+            probe.backend = row.get(4).and_then(|pid| pid.parse().ok());
+            probe.look_alike = row.get(3).and_then(look_alike);
             let mut words = row.get(2).unwrap_or_default().split(' ');
             match (words.next(), words.next(), words.next()) {
                 (Some("head"), Some(revision), Some(chain)) => {
@@ -65,7 +74,8 @@ impl Probe {
 /// A plain query of a table that is not there fails when it is parsed, whatever guards it. So the
 /// table is named in a text that `ts_stat` runs only if the catalogue has it: of the built-in
 /// functions that run a query, it is the one that needs no library and no language.
-fn query(ledger: &LedgerName) -> String {
+fn query(session: &Session, ledger: &LedgerName) -> String {
+    let opening = opening(session);
     let revision = ledger.revision();
     let heads = format!(
         "SELECT array_to_tsvector(ARRAY[CASE WHEN head THEN 'head ' || revision || ' ' || chain \
@@ -75,9 +85,10 @@ fn query(ledger: &LedgerName) -> String {
         ledger.format()
     );
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS}; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED; {opening}; \
          SET LOCAL search_path TO pg_catalog; \
-         SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), entry.word \
+         SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), entry.word, \
+           version(), pg_backend_pid() \
          FROM (SELECT count(*) = 2 AND bool_and(has_schema_privilege(n.oid, 'USAGE') \
                  AND has_table_privilege(c.oid, 'SELECT')) AS readable \
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \

@@ -28,8 +28,21 @@ pub(super) const PROVIDER_ROLES: &str = "'rdsadmin', 'cloudsqladmin', 'cloudsqla
 /// for long, and what it reads is locked for longer only while somebody works on the ledger. And
 /// a start that is frozen in the middle must not hold its snapshot: an index that is built
 /// concurrently would wait for it.
-pub(super) const LIMITS: &str =
-    "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+const LIMITS: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+     SET LOCAL statement_timeout = 0";
+
+/// Who we are and what names mean, whatever another client of a pool has left in its place.
+const OURSELVES: &str = "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; \
+     SET LOCAL search_path TO DEFAULT";
+
+/// What a transaction that reads begins with: our limits in place of the role's.
+pub(super) fn opening(session: &Session) -> String {
+    let mut statements = vec![LIMITS.to_owned(), OURSELVES.to_owned()];
+    if session.major_version() >= 17 {
+        statements.push("SET LOCAL transaction_timeout = 0".to_owned());
+    }
+    statements.join("; ")
+}
 
 /// The state, and what the ledger's tables are like.
 #[derive(Debug)]
@@ -85,6 +98,8 @@ pub enum ReadError {
     },
     /// The schema is being changed, and so cannot be read.
     Changing,
+    /// A pooler in between has no transactions of more than one statement.
+    StatementPooling,
 }
 
 impl fmt::Display for ReadError {
@@ -113,6 +128,10 @@ impl fmt::Display for ReadError {
                 write!(f, "the ledger's row of revision {revision:?} has no valid {column}")
             }
             Self::Changing => f.write_str("the schema was changed while it was read"),
+            Self::StatementPooling => f.write_str(
+                "a pooler in statement mode is in between, which allows no transactions: nothing \
+                 can be migrated through it",
+            ),
         }
     }
 }
@@ -125,7 +144,12 @@ impl std::error::Error for ReadError {
 
 impl From<ServerError> for ReadError {
     fn from(error: ServerError) -> Self {
-        Self::Server(error)
+        // PgBouncer's words, when a client begins a transaction.
+        if error.is("08P01") && error.message.contains("statement pooling") {
+            Self::StatementPooling
+        } else {
+            Self::Server(error)
+        }
     }
 }
 
@@ -138,7 +162,8 @@ impl ReadError {
             Self::NoAccess { .. }
             | Self::NewerLedger { .. }
             | Self::NotALedger { .. }
-            | Self::Corrupt { .. } => false,
+            | Self::Corrupt { .. }
+            | Self::StatementPooling => false,
         }
     }
 
@@ -164,6 +189,11 @@ impl ReadError {
             Self::NotALedger { .. } => {
                 Some("give castoff a schema of its own with CASTOFF_SCHEMA".to_owned())
             }
+            Self::StatementPooling => Some(
+                "give CASTOFF_DATABASE_URL the address of the server itself; the application may \
+                 stay with the pool"
+                    .to_owned(),
+            ),
             Self::Server(_) | Self::NoAnswer(_) | Self::Corrupt { .. } | Self::Changing => None,
         }
     }
@@ -182,7 +212,7 @@ pub(crate) async fn read_state(
 }
 
 async fn snapshot(session: &Session, ledger: &LedgerName) -> Result<Reading, ReadError> {
-    let facts = session.rows(&facts_query(ledger)).await?;
+    let facts = session.rows(&facts_query(session, ledger)).await?;
     let facts = Facts::of(&facts, ledger)?;
     let mut state = DatabaseState::default();
     if facts.tables == LedgerTables::Present {
@@ -209,10 +239,11 @@ struct Facts {
 /// The number of the ledger's columns that a stranger's table would not have.
 const OUR_COLUMNS: &str = "'chain', 'oldest_reader', 'statements_undone'";
 
-fn facts_query(ledger: &LedgerName) -> String {
+fn facts_query(session: &Session, ledger: &LedgerName) -> String {
     let schema = literal(ledger.schema());
+    let opening = opening(session);
     format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {LIMITS}; \
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {opening}; \
          SELECT 'path', pg_catalog.array_to_json(pg_catalog.current_schemas(false)), '', ''; \
          SET LOCAL search_path TO pg_catalog; \
          SELECT 'schema', nspname, '', '' FROM pg_namespace WHERE nspname = {schema} \

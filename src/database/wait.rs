@@ -12,6 +12,7 @@ use super::connection::{Database, Session};
 use super::jitter::full_jitter;
 use super::ledger::LedgerName;
 use super::probe::Probe;
+use super::product::look_alike;
 use super::server_error::ServerError;
 use crate::stop::{Signal, Stop};
 
@@ -43,6 +44,8 @@ pub enum Reason {
     Standby,
     /// It takes no writes.
     ReadOnly,
+    /// It is another database that speaks PostgreSQL's protocol.
+    LookAlike(&'static str),
 }
 
 impl Reason {
@@ -51,6 +54,7 @@ impl Reason {
         match self {
             Self::Error(error) => classify(error),
             Self::NoAnswer(_) | Self::Standby | Self::ReadOnly => Class::Transient,
+            Self::LookAlike(_) => Class::Permanent,
         }
     }
 
@@ -63,7 +67,7 @@ impl Reason {
                     || state == "42501"
                     || (state.is_empty() && !error.tls && error.message.contains("password"))
             }
-            Self::NoAnswer(_) | Self::Standby | Self::ReadOnly => false,
+            Self::NoAnswer(_) | Self::Standby | Self::ReadOnly | Self::LookAlike(_) => false,
         }
     }
 }
@@ -73,6 +77,11 @@ impl fmt::Display for Reason {
         match self {
             Self::Error(error) => error.fmt(f),
             Self::NoAnswer(limit) => write!(f, "no answer within {limit:?}"),
+            Self::LookAlike(name) => write!(
+                f,
+                "it is {name}, whose locks and transactions are not PostgreSQL's: two starts could \
+                 both migrate"
+            ),
             Self::Standby => f.write_str("it is a standby, which takes no writes"),
             Self::ReadOnly => f.write_str("it is read-only (default_transaction_read_only is on)"),
         }
@@ -95,6 +104,8 @@ fn classify(error: &ServerError) -> Class {
     };
     match (state.get(..2).unwrap_or_default(), state) {
         (_, "28000" | "28P01" | "3D000" | "42501") => Class::Settling,
+        // PgBouncer's words for what it would not pass on.
+        (_, "08P01") if error.message.contains("startup parameter") => Class::Permanent,
         // Connection, resources, not in the right state, operators, system, internal.
         ("08" | "53" | "55" | "57" | "58" | "XX", _) | (_, "25006" | "40001" | "40P01") => {
             Class::Transient
@@ -221,13 +232,29 @@ impl Waiting<'_> {
 
     async fn open(&self, server: usize) -> Result<(Session, Probe), Reason> {
         let session = self.database.connect(server).await.map_err(Reason::Error)?;
-        let probe = Probe::run(&session, self.ledger).await.map_err(Reason::Error)?;
+        let probe = match Probe::run(&session, self.ledger).await {
+            Ok(Probe { look_alike: Some(name), .. }) => return Err(Reason::LookAlike(name)),
+            Ok(probe) => probe,
+            Err(error) => return Err(explain(&session, error).await),
+        };
         match self.need {
             Need::Writing if probe.in_recovery => Err(Reason::Standby),
             Need::Writing if probe.read_only => Err(Reason::ReadOnly),
             Need::Writing | Need::Reading => Ok((session, probe)),
         }
     }
+}
+
+/// What the first query failed for. What is not PostgreSQL need not understand the query.
+async fn explain(session: &Session, error: ServerError) -> Reason {
+    if !error.is_connection_loss()
+        && session.rows("ROLLBACK").await.is_ok()
+        && let Ok(rows) = session.rows("SELECT version()").await
+        && let Some(name) = rows.first().and_then(|row| look_alike(row.get(0)?))
+    {
+        return Reason::LookAlike(name);
+    }
+    Reason::Error(error)
 }
 
 fn class_of(reasons: &[(String, Reason)]) -> Class {

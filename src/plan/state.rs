@@ -209,7 +209,7 @@ pub struct UserObjects {
 }
 
 /// What a database says of itself, read in one snapshot.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatabaseState {
     /// The ledger, unless there is none or an empty one.
     pub ledger: Option<Ledger>,

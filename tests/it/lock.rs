@@ -222,7 +222,7 @@ fn the_leaders_session_notices_a_lost_client_within_seconds() {
         ("tcp_keepalives_idle", "5"),
         ("tcp_keepalives_interval", "2"),
         ("tcp_keepalives_count", "3"),
-        ("tcp_user_timeout", "10000"),
+        ("tcp_user_timeout", "8000"),
         ("idle_session_timeout", "0"),
     ];
     let mut sql = "CREATE TABLE found (name text, value text);".to_owned();

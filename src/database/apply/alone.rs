@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::Applier;
 use super::failure::{ApplyError, Kept, Place};
-use super::job::{AS_OURSELVES, Interruption, gives_way};
+use super::job::{Interruption, gives_way};
 use super::message::{Message, byte_offset};
 use super::repair::Leftover;
-use super::session::{Guard, guard_of};
+use super::session::{AS_OURSELVES, guard_of};
 use super::stepwise::{Course, Earlier, Limited};
 use crate::database::jitter::full_jitter;
 use crate::database::server_error::ServerError;
@@ -35,12 +35,7 @@ impl Applier<'_> {
                     return Err(ApplyError::NotRecorded { revision: course.revision.clone() });
                 }
                 Err(Interruption::SchemaMoved) => return Err(ApplyError::SchemaMoved),
-                Err(Interruption::Failed { guard: Some(Guard::LockGone), .. }) => {
-                    return Err(ApplyError::LockGone);
-                }
-                Err(Interruption::Failed { guard: Some(Guard::HeadsMoved), .. }) => {
-                    return Err(ApplyError::HeadsMoved);
-                }
+                Err(Interruption::Failed { guard: Some(guard), .. }) => return Err(guard.into()),
                 Err(Interruption::Failed { error, place, .. }) => (error, place),
             };
             if error.is_connection_loss() {
@@ -75,7 +70,7 @@ impl Applier<'_> {
         let limited = if is_concurrent(alone) { Limited::ByTheFile } else { Limited::Always };
         let mut opening = Message::new();
         opening.own(AS_OURSELVES);
-        opening.guard(&self.guard(&course.heads_during));
+        opening.guards(&self.guards(&course.heads_during));
         opening.own(self.restored(course, index, limited));
         let failed = |error, offset| {
             let place = Some(Place::at(course.script, statement.range().start + offset));

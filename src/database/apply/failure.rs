@@ -27,6 +27,15 @@ pub enum ApplyError {
     },
     /// This session does not hold the migration lock any more; nothing of the step was kept.
     LockGone,
+    /// Another start has the lock that this step needed; nothing of the step was kept.
+    LockTaken,
+    /// The server takes no writes any more; nothing of the step was kept.
+    NotPrimary,
+    /// The revision runs outside a transaction, and a pooler keeps no session for it.
+    NeedsItsSession {
+        /// The revision.
+        revision: RevisionId,
+    },
     /// Somebody else has moved the heads; nothing of the step was kept.
     HeadsMoved,
     /// Somebody has changed the schema that was to be recorded; nothing of the step was kept.
@@ -140,11 +149,18 @@ impl ApplyError {
                     .to_owned(),
             ),
             Self::LockGone => Some(
-                "connect to the server directly: a pooler in transaction mode takes a session's \
-                 lock away"
+                "look for what releases the locks of castoff's session, or gives it another one"
                     .to_owned(),
             ),
-            Self::HeadsMoved
+            Self::NeedsItsSession { .. } => Some(
+                "give CASTOFF_DATABASE_URL the address of the server itself, or of a pool in \
+                 session mode whose server_reset_query is DISCARD ALL; the application may stay \
+                 with the pool"
+                    .to_owned(),
+            ),
+            Self::LockTaken
+            | Self::NotPrimary
+            | Self::HeadsMoved
             | Self::SchemaMoved
             | Self::Lost(_)
             | Self::NotRecorded { .. }
@@ -159,8 +175,11 @@ impl ApplyError {
         match self {
             Self::Failed(failure) if failure.error.is("42501") => 77,
             Self::Failed(_) | Self::KeptDownFile(_) => 65,
+            Self::NeedsItsSession { .. } => 78,
             Self::LockDeadline { .. }
             | Self::LockGone
+            | Self::LockTaken
+            | Self::NotPrimary
             | Self::HeadsMoved
             | Self::SchemaMoved
             | Self::Lost(_) => 75,
@@ -171,12 +190,20 @@ impl ApplyError {
 
     /// Whether there is no lock to give back any more, or no time to.
     pub(crate) fn lost_the_lock(&self) -> bool {
-        matches!(self, Self::Stopped(_) | Self::Lost(_) | Self::LockGone)
+        matches!(self, Self::Stopped(_) | Self::Lost(_) | Self::LockGone | Self::LockTaken)
     }
 
     /// Whether to go back to waiting: the state is one or the other, and reading it tells.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::LockGone | Self::HeadsMoved | Self::SchemaMoved | Self::Lost(_))
+        matches!(
+            self,
+            Self::LockGone
+                | Self::LockTaken
+                | Self::NotPrimary
+                | Self::HeadsMoved
+                | Self::SchemaMoved
+                | Self::Lost(_)
+        )
     }
 }
 
@@ -195,6 +222,15 @@ impl fmt::Display for ApplyError {
                 write!(f, "{revision} could not get its locks within {}", seconds(*waited))
             }
             Self::LockGone => f.write_str("this session does not hold the migration lock any more"),
+            Self::LockTaken => f.write_str("another start has taken the migration lock"),
+            Self::NotPrimary => {
+                f.write_str("the server takes no writes any more: it is a standby, or read-only")
+            }
+            Self::NeedsItsSession { revision } => write!(
+                f,
+                "{revision} runs outside a transaction, which needs a session of its own, and a \
+                 pooler in transaction mode is in between"
+            ),
             Self::HeadsMoved => {
                 f.write_str("somebody else has changed the ledger although the lock is ours")
             }
@@ -222,6 +258,9 @@ impl std::error::Error for ApplyError {
             Self::LockDeadline { error, .. } | Self::Lost(error) => Some(error),
             Self::KeptDownFile(error) => Some(error),
             Self::LockGone
+            | Self::LockTaken
+            | Self::NotPrimary
+            | Self::NeedsItsSession { .. }
             | Self::HeadsMoved
             | Self::SchemaMoved
             | Self::NotRecorded { .. }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Applier;
 use super::failure::{ApplyError, Failure, Kept, Place};
 use super::message::{self, Message};
-use super::session::{Guard, guard_of, timeouts};
+use super::session::{AS_OURSELVES, Guard, guard_of, timeouts};
 use crate::database::catalogue::read_schema_within;
 use crate::database::jitter::full_jitter;
 use crate::database::quote::literal;
@@ -41,9 +41,6 @@ pub(super) enum AtStart {
     /// It is kept, and these statements bring back what castoff undid for its own work.
     Kept(Vec<String>),
 }
-
-/// The session's own role, which alone may be sure to read and write the ledger.
-pub(super) const AS_OURSELVES: [&str; 2] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE"];
 
 /// Why one attempt at a job ended.
 #[allow(clippy::large_enum_variant, reason = "it lives for one match")]
@@ -90,10 +87,8 @@ impl Applier<'_> {
                 return Err(ApplyError::Lost(error));
             }
             self.roll_back().await;
-            match guard {
-                Some(Guard::LockGone) => return Err(ApplyError::LockGone),
-                Some(Guard::HeadsMoved) => return Err(ApplyError::HeadsMoved),
-                None => {}
+            if let Some(guard) = guard {
+                return Err(guard.into());
             }
             if !gives_way(&error) {
                 return Err(self.failure(
@@ -159,14 +154,16 @@ impl Applier<'_> {
     /// One transaction: open, guard, the statements, the ledger, commit, look.
     async fn attempt(&self, job: &Job<'_>) -> Result<(), Interruption> {
         let mut message = Message::new();
-        if let AtStart::Clean = job.session {
-            message.own(["BEGIN"]);
-            message.own(self.clean_session());
-            message.own(["COMMIT"]);
-        }
-        message.own(["BEGIN ISOLATION LEVEL READ COMMITTED"]);
+        message.own(match job.session {
+            AtStart::Clean => self.open_clean(),
+            AtStart::Kept(_) => vec!["BEGIN ISOLATION LEVEL READ COMMITTED".to_owned()],
+        });
         message.own(AS_OURSELVES);
-        message.guard(&self.guard(&job.heads_before));
+        message.guards(&self.guards(&job.heads_before));
+        if let (AtStart::Clean, Some(_)) = (&job.session, job.script) {
+            // How the strings of a message are read is settled before its first statement runs.
+            self.send(&mut message, None).await?;
+        }
         if let Some(schema) = job.proof {
             self.send(&mut message, None).await?;
             self.prove(schema).await?;
@@ -218,6 +215,7 @@ impl Applier<'_> {
             literal(RECORDED),
             self.heads_are(&job.heads_after)
         )]);
+        message.own(self.nothing_left_behind());
         if self.send(&mut message, job.script).await? {
             Ok(())
         } else {
@@ -302,7 +300,11 @@ impl Applier<'_> {
 
     async fn roll_back(&self) {
         const PATIENCE: Duration = Duration::from_millis(300);
-        match tokio::time::timeout(PATIENCE, self.lock.session().rows("ROLLBACK")).await {
+        // In one message: after ROLLBACK the backend may be another client's.
+        let mut statements = vec!["ROLLBACK".to_owned()];
+        statements.extend(self.nothing_left_behind());
+        let sql = statements.join(";\n");
+        match tokio::time::timeout(PATIENCE, self.lock.session().rows(&sql)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::debug!("ROLLBACK failed: {error}"),
             Err(_) => tracing::debug!("ROLLBACK was not answered in time"),

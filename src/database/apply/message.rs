@@ -48,8 +48,10 @@ impl Message {
         }
     }
 
-    pub(super) fn guard(&mut self, statement: &str) {
-        self.push(statement, Owner::Guard);
+    pub(super) fn guards(&mut self, statements: &[String]) {
+        for statement in statements {
+            self.push(statement, Owner::Guard);
+        }
     }
 
     pub(super) fn user(&mut self, index: usize, statement: &str) {

@@ -108,6 +108,7 @@ impl<'a> Applier<'a> {
         script: &Script,
         resume: Option<usize>,
     ) -> Result<(), ApplyError> {
+        self.keeps_its_session(revision.id())?;
         let course = Course {
             revision: revision.id(),
             message: revision.message(),
@@ -137,6 +138,7 @@ impl<'a> Applier<'a> {
         script: &Script,
         resume: Option<usize>,
     ) -> Result<(), ApplyError> {
+        self.keeps_its_session(revision)?;
         let heads_during =
             step.heads_before().iter().filter(|head| *head != revision).cloned().collect();
         let course = Course {
@@ -209,7 +211,7 @@ impl<'a> Applier<'a> {
             self.ledger.revision(),
             literal(revision.as_str())
         );
-        let rows = self.lock.session().rows(&query).await.map_err(ApplyError::Lost)?;
+        let rows = self.ask(&query).await?;
         Ok(!rows.is_empty())
     }
 

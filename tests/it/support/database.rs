@@ -206,6 +206,11 @@ impl Database {
             .collect()
     }
 
+    /// The roles that were made for it.
+    pub(super) fn roles(&self) -> Vec<String> {
+        self.roles.lock().unwrap().clone()
+    }
+
     pub(super) fn add_role(&self, name: String) {
         self.roles.lock().unwrap().push(name);
     }

@@ -42,6 +42,23 @@ impl Programs {
         hermetic(command)
     }
 
+    /// A server of another package that ends with the thread that starts it, run as the owner of the
+    /// cluster's files; fails with the command to type if it is not installed.
+    pub(super) fn daemon(&self, program: &str) -> Command {
+        let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+        let path = env::split_paths(&path())
+            .chain(system)
+            .map(|folder| folder.join(program))
+            .find(|path| path.is_file())
+            .unwrap_or_else(|| panic!("{program} was not found\ntype: scripts/test-programs"));
+        let mut command = Command::new("setpriv");
+        if let Some((user, _)) = self.owner {
+            command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
+        }
+        command.args(["--pdeathsig", "KILL", "--"]).arg(path);
+        hermetic(command)
+    }
+
     /// Gives a path to the owner of the cluster's files.
     pub(super) fn give(&self, path: &Path) {
         if let Some((_, uid)) = self.owner {

@@ -14,13 +14,21 @@ const ROW: char = '\x1e';
 pub(super) struct Psql {
     programs: Programs,
     url: String,
+    options: &'static str,
     environment: Vec<(String, String)>,
 }
 
 impl Psql {
     /// A psql that connects to `url`.
     pub(super) fn new(programs: &Programs, url: impl Into<String>) -> Psql {
-        Psql { programs: programs.clone(), url: url.into(), environment: Vec::new() }
+        let options = "-c client_min_messages=warning";
+        let environment = Vec::new();
+        Psql { programs: programs.clone(), url: url.into(), options, environment }
+    }
+
+    /// The same without options for the server, which a pooler would refuse.
+    pub(super) fn without_options(self) -> Psql {
+        Psql { options: "", ..self }
     }
 
     /// The same with these variables.
@@ -35,7 +43,7 @@ impl Psql {
         let mut command = self.programs.command("psql");
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"]).arg(&self.url);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.env("PGAPPNAME", "test").env("PGOPTIONS", "-c client_min_messages=warning");
+        command.env("PGAPPNAME", "test").env("PGOPTIONS", self.options);
         command
     }
 

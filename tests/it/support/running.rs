@@ -23,6 +23,8 @@ pub(crate) enum Signal {
     Stop,
     /// … and its end.
     Cont,
+    /// What tells a daemon to read its configuration again.
+    Hangup,
 }
 
 /// A child process whose output is being read. It is killed when it is dropped.
@@ -135,13 +137,14 @@ impl Stream {
     }
 }
 
-fn send(signal: Signal, pid: u32) {
+pub(super) fn send(signal: Signal, pid: u32) {
     let name = match signal {
         Signal::Term => "TERM",
         Signal::Int => "INT",
         Signal::Kill => "KILL",
         Signal::Stop => "STOP",
         Signal::Cont => "CONT",
+        Signal::Hangup => "HUP",
     };
     // The shell's own kill: a small image has no other.
     let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
