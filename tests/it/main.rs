@@ -29,6 +29,7 @@ mod followers; // waiting for another start, without a connection
 mod lock; // who asks for it, how it can be lost, and what waits for what
 mod lost_connection; // the server, or the way to it, goes away in mid-migration
 mod pooled; // PgBouncer in its three modes
+mod primary; // standbys, failovers, nodes that vanish, and what is not PostgreSQL
 mod race; // many at once: one migrates, all become the application
 mod sigkill; // fifty kills of a leader, and each statement once
 mod sigterm; // to PID 1, in each phase

@@ -220,6 +220,14 @@ impl Cluster {
         fs::write(&path, configuration).unwrap();
     }
 
+    /// Lets every role in from a network, with its password; the server is not running.
+    pub(crate) fn admit(&self, network: &str) {
+        let path = self.data().join("pg_hba.conf");
+        let mut rules = fs::read_to_string(&path).unwrap();
+        writeln!(rules, "host all all {network} scram-sha-256").unwrap();
+        fs::write(&path, rules).unwrap();
+    }
+
     #[track_caller]
     fn pg_ctl(&self, arguments: &[&str]) {
         let mut command = self.programs.as_owner("pg_ctl");

@@ -29,6 +29,8 @@ struct State {
     silent: AtomicBool,
     /// What the client must not say before the proxy accepts again.
     mark: Mutex<Option<&'static str>>,
+    /// What the server says, and what the client hears in its place.
+    rewritten: Mutex<Option<(&'static str, &'static str)>>,
     cuts: AtomicUsize,
     connections: AtomicUsize,
     open: AtomicUsize,
@@ -51,6 +53,7 @@ impl Proxy {
             streams: Mutex::default(),
             silent: AtomicBool::new(false),
             mark: Mutex::default(),
+            rewritten: Mutex::default(),
             cuts: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
@@ -125,6 +128,12 @@ impl Proxy {
         *self.state.mark.lock().unwrap() = Some(text);
     }
 
+    /// Puts one text in place of another of the same length in what the server says.
+    pub(crate) fn rewrite(&self, from: &'static str, to: &'static str) {
+        assert_eq!(from.len(), to.len());
+        *self.state.rewritten.lock().unwrap() = Some((from, to));
+    }
+
     /// Whether it is a black hole.
     pub(crate) fn is_black_hole(&self) -> bool {
         self.state.silent.load(Ordering::SeqCst)
@@ -168,6 +177,15 @@ fn serve(proxy: &Weak<State>) {
 }
 
 impl State {
+    /// Puts in place of what the server says what the client shall hear.
+    fn rewrite(&self, said: &mut [u8]) {
+        let Some((from, to)) = *self.rewritten.lock().unwrap() else { return };
+        let at = said.windows(from.len()).position(|window| window == from.as_bytes());
+        if let Some(at) = at {
+            said[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+    }
+
     /// Goes silent if this is what was waited for.
     fn hear(&self, said: &[u8]) {
         let mut mark = self.mark.lock().unwrap();
@@ -207,7 +225,8 @@ impl Connection {
                     self.state.hear(said);
                 });
             });
-            self.carry(&server, client, |_| {
+            self.carry(&server, client, |said| {
+                self.state.rewrite(said);
                 if asked.swap(false, Ordering::SeqCst) {
                     self.state.round_trips.fetch_add(1, Ordering::SeqCst);
                 }
@@ -222,10 +241,10 @@ impl Connection {
     }
 
     /// Copies one direction, telling of each chunk before it is passed on.
-    fn carry(&self, mut from: &TcpStream, mut to: &TcpStream, seen: impl Fn(&[u8])) {
+    fn carry(&self, mut from: &TcpStream, mut to: &TcpStream, seen: impl Fn(&mut [u8])) {
         let mut chunk = [0; 16_384];
         while let Ok(read @ 1..) = from.read(&mut chunk) {
-            seen(&chunk[..read]);
+            seen(&mut chunk[..read]);
             self.wait_while_silent();
             if to.write_all(&chunk[..read]).is_err() {
                 break;
