@@ -21,7 +21,7 @@ mod tls;
 mod wait;
 
 pub(crate) use apply::Applier;
-pub use apply::{ApplyError, Failure, Kept, Place};
+pub use apply::{ApplyError, Failure, Kept, Lack, Place};
 pub(crate) use catalogue::read_schema;
 pub(crate) use connection::{Database, Session};
 pub(crate) use jitter::full_jitter;

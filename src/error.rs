@@ -216,12 +216,27 @@ fn not_ready_code(not_ready: &NotReady) -> u8 {
     }
 }
 
+fn role_to_take(not_ready: &NotReady) -> Option<&str> {
+    not_ready.reasons.iter().find_map(|(_, reason)| match reason {
+        Reason::Role { role, .. } => Some(role.as_str()),
+        Reason::Error(_)
+        | Reason::NoAnswer(_)
+        | Reason::Standby
+        | Reason::ReadOnly
+        | Reason::LookAlike(_) => None,
+    })
+}
+
 fn not_ready_hint(not_ready: &NotReady) -> Option<String> {
     match not_ready_code(not_ready) {
         69 => Some(
             "start the database, or wait longer with CASTOFF_WAIT_TIMEOUT if it needs the time"
                 .to_owned(),
         ),
+        77 if let Some(role) = role_to_take(not_ready) => Some(format!(
+            "as a superuser: CREATE ROLE {role:?} if it is not there, and GRANT {role:?} TO the role \
+             that logs in"
+        )),
         77 => Some(
             "check the role, its password and its privileges; CASTOFF_SETTLE_TIMEOUT is how long \
              castoff waits for them to be set up"
@@ -229,7 +244,7 @@ fn not_ready_hint(not_ready: &NotReady) -> Option<String> {
         ),
         // Of a permanent reason the one who gave it may know what to do.
         _ => not_ready.reasons.iter().find_map(|(_, reason)| match reason {
-            Reason::Error(error) => error.hint.clone(),
+            Reason::Error(error) | Reason::Role { error, .. } => error.hint.clone(),
             Reason::NoAnswer(_) | Reason::Standby | Reason::ReadOnly | Reason::LookAlike(_) => None,
         }),
     }

@@ -57,7 +57,8 @@ pub use include_dir;
 
 pub use crate::bundle::BundleError;
 pub use crate::database::{
-    ApplyError, Blocker, Class, Failure, Kept, NotReady, Place, ReadError, Reason, ServerError,
+    ApplyError, Blocker, Class, Failure, Kept, Lack, NotReady, Place, ReadError, Reason,
+    ServerError,
 };
 pub use crate::error::Error;
 pub use crate::launch::AppError;

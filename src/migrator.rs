@@ -59,8 +59,9 @@ impl Migrator {
     ) -> Result<Self, Error> {
         let source = Source::new(migrations, bundle, settings.migrations_dir.as_deref());
         source.check()?;
-        let database =
-            settings.database.as_ref().map(|url| Database::new(url, settings.connect_timeout));
+        let database = settings.database.as_ref().map(|url| {
+            Database::new(url, settings.connect_timeout).with_role(settings.role.clone())
+        });
         let ledger = LedgerName::new(&settings.schema);
         Ok(Self { source, settings, database, ledger, stop: Stop::never() })
     }

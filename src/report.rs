@@ -240,6 +240,7 @@ impl Account {
             | ApplyError::LockTaken
             | ApplyError::NotPrimary
             | ApplyError::NeedsItsSession { .. }
+            | ApplyError::NotAllowed { .. }
             | ApplyError::HeadsMoved
             | ApplyError::SchemaMoved
             | ApplyError::Lost(_)

@@ -88,6 +88,7 @@ impl<'a> Scratch<'a> {
         let settings = Settings {
             database: Some(database),
             scratch: None,
+            role: None,
             ahead: Ahead::Refuse,
             baseline: None,
             drift: Drift::Ignore,

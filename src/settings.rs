@@ -40,6 +40,8 @@ pub struct Settings {
     pub libpq_password: Option<Password>,
     /// A folder to use instead of the built-in migrations.
     pub migrations_dir: Option<PathBuf>,
+    /// The role that owns the schema, if it is not the one that logs in.
+    pub role: Option<String>,
     /// The schema of the ledger.
     pub schema: String,
     /// How long to wait for the database to be ready.
@@ -93,6 +95,7 @@ pub struct Setting {
 #[derive(Deserialize)]
 struct Raw {
     migrations_dir: Option<String>,
+    role: Option<String>,
     schema: Option<String>,
     wait_timeout: Option<String>,
     settle_timeout: Option<String>,
@@ -201,6 +204,7 @@ impl Settings {
                 raw.migrations_dir,
                 |path| Ok(path.into()),
             )?,
+            role: read.optional("CASTOFF_ROLE", raw.role, value::role)?,
             schema: read.required("CASTOFF_SCHEMA", raw.schema, value::schema)?,
             mode: read.required("CASTOFF_MODE", raw.mode, value::mode)?,
             init: read.required(INIT, raw.init, value::switch)?,

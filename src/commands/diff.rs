@@ -47,7 +47,7 @@ async fn with_database(
 ) -> Result<Differs, Error> {
     let settings = bench.migrator.settings();
     let database = Some(settings.another(url)?);
-    let other = Settings { database, ..settings.clone() };
+    let other = Settings { database, role: None, ..settings.clone() };
     let other = Migrator::new(migrations, other)?.until(bench.migrator.stop().clone());
     let (expected, found) = (other.schema().await?, bench.migrator.schema().await?);
     let difference = Difference::between(&expected, &found);

@@ -11,6 +11,7 @@ mod alone;
 mod failure;
 mod job;
 mod message;
+mod privileges;
 mod repair;
 mod session;
 mod stepwise;
@@ -22,6 +23,7 @@ use tokio_postgres::SimpleQueryRow;
 
 pub use failure::{ApplyError, Failure, Kept, Place};
 use job::{AtStart, Job};
+pub use privileges::Lack;
 
 use super::ledger::{Entry, LedgerName};
 use super::lock::MigrationLock;
@@ -96,6 +98,7 @@ impl<'a> Applier<'a> {
     /// Applies every step in order, or up to the first that fails.
     pub(crate) async fn apply(&self, plan: &Plan) -> Result<(), ApplyError> {
         self.can_run(plan)?;
+        self.may_run(plan).await?;
         let mut result = Ok(());
         for step in plan.steps() {
             result = self.step(step).await;

@@ -11,23 +11,21 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::Host;
-use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_postgres::{CancelToken, Config};
 
 use super::server_error::ServerError;
-use super::tls::{Connector, Stream, TlsError, Way};
+use super::tls::{Stream, TlsError, Way};
 
 /// Asks the one server of `config`, as well protected as the session is, and waits until it has
 /// taken note.
 pub(super) async fn cancel(
     token: &CancelToken,
     config: &Config,
-    mut way: Way,
+    way: Way,
 ) -> Result<(), ServerError> {
     let fail = |error: io::Error| ServerError::local(&error.to_string());
-    let connector =
-        way.make_tls_connect("").map_err(|error| ServerError::local(&error.to_string()))?;
-    let connector = UntilClosed(connector);
+    let connector = UntilClosed(way);
     let port = config.get_ports().first().copied().unwrap_or(5432);
     match (config.get_hostaddrs().first(), config.get_hosts().first()) {
         (Some(address), _) => {
@@ -51,7 +49,7 @@ pub(super) async fn cancel(
 /// A connection that is at its end when the other side has closed it; or what makes such ones.
 struct UntilClosed<T>(T);
 
-impl<S> TlsConnect<S> for UntilClosed<Connector>
+impl<S> TlsConnect<S> for UntilClosed<Way>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

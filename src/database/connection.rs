@@ -32,13 +32,25 @@ const GOODBYE: Duration = Duration::from_millis(300);
 pub(crate) struct Database {
     servers: Vec<Server>,
     connect_timeout: Duration,
+    /// The role that every transaction takes.
+    role: Option<String>,
     /// The servers that turned out to be poolers which deal out transactions.
     dealers: Mutex<BTreeSet<usize>>,
 }
 
 impl Database {
     pub(crate) fn new(url: &DatabaseUrl, connect_timeout: Duration) -> Self {
-        Self { servers: url.servers().collect(), connect_timeout, dealers: Mutex::default() }
+        Self {
+            servers: url.servers().collect(),
+            connect_timeout,
+            role: None,
+            dealers: Mutex::default(),
+        }
+    }
+
+    /// The same, whose sessions do everything as another role than the one that logs in.
+    pub(crate) fn with_role(self, role: Option<String>) -> Self {
+        Self { role, ..self }
     }
 
     /// How many servers the URL names.
@@ -69,7 +81,7 @@ impl Database {
     pub(crate) async fn connect(&self, server: usize) -> Result<Session, ServerError> {
         let begun = Instant::now();
         let (client, driver) = open(&self.servers[server], Notices::Log).await?;
-        let session = Session { client, driver, server, begun };
+        let session = Session { client, driver, server, role: self.role.clone(), begun };
         if !session.driver.reads_standard_strings {
             session.rows("SET standard_conforming_strings = on").await?;
         }
@@ -99,6 +111,7 @@ pub(crate) struct Session {
     client: Client,
     driver: Box<Driver>,
     server: usize,
+    role: Option<String>,
     begun: Instant,
 }
 
@@ -111,6 +124,11 @@ impl Session {
     /// The server it is open to.
     pub(crate) fn server(&self) -> usize {
         self.server
+    }
+
+    /// The role that every transaction is to take, if it is not the one that logged in.
+    pub(crate) fn role(&self) -> Option<&str> {
+        self.role.as_deref()
     }
 
     /// The server's major version; 0 if it did not say.

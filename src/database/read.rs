@@ -35,12 +35,13 @@ const LIMITS: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transacti
 const OURSELVES: &str = "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; \
      SET LOCAL search_path TO DEFAULT";
 
-/// What a transaction that reads begins with: our limits in place of the role's.
+/// What a transaction that reads begins with: our limits in place of the role's, and the role.
 pub(super) fn opening(session: &Session) -> String {
     let mut statements = vec![LIMITS.to_owned(), OURSELVES.to_owned()];
     if session.major_version() >= 17 {
         statements.push("SET LOCAL transaction_timeout = 0".to_owned());
     }
+    statements.extend(session.role().map(|role| format!("SET LOCAL ROLE {}", identifier(role))));
     statements.join("; ")
 }
 

@@ -46,6 +46,13 @@ pub enum Reason {
     ReadOnly,
     /// It is another database that speaks PostgreSQL's protocol.
     LookAlike(&'static str),
+    /// The role that was to be taken cannot be.
+    Role {
+        /// That role.
+        role: String,
+        /// Why.
+        error: ServerError,
+    },
 }
 
 impl Reason {
@@ -54,6 +61,7 @@ impl Reason {
         match self {
             Self::Error(error) => classify(error),
             Self::NoAnswer(_) | Self::Standby | Self::ReadOnly => Class::Transient,
+            Self::Role { .. } => Class::Settling,
             Self::LookAlike(_) => Class::Permanent,
         }
     }
@@ -67,6 +75,7 @@ impl Reason {
                     || state == "42501"
                     || (state.is_empty() && !error.tls && error.message.contains("password"))
             }
+            Self::Role { .. } => true,
             Self::NoAnswer(_) | Self::Standby | Self::ReadOnly | Self::LookAlike(_) => false,
         }
     }
@@ -82,6 +91,7 @@ impl fmt::Display for Reason {
                 "it is {name}, whose locks and transactions are not PostgreSQL's: two starts could \
                  both migrate"
             ),
+            Self::Role { role, error } => write!(f, "CASTOFF_ROLE is {role:?}: {error}"),
             Self::Standby => f.write_str("it is a standby, which takes no writes"),
             Self::ReadOnly => f.write_str("it is read-only (default_transaction_read_only is on)"),
         }
@@ -245,7 +255,8 @@ impl Waiting<'_> {
     }
 }
 
-/// What the first query failed for. What is not PostgreSQL need not understand the query.
+/// What the first query failed for. A role that is not there is a wrong value to PostgreSQL; one
+/// that is not ours, a lacking privilege. What is not PostgreSQL need not understand the query.
 async fn explain(session: &Session, error: ServerError) -> Reason {
     if !error.is_connection_loss()
         && session.rows("ROLLBACK").await.is_ok()
@@ -254,7 +265,12 @@ async fn explain(session: &Session, error: ServerError) -> Reason {
     {
         return Reason::LookAlike(name);
     }
-    Reason::Error(error)
+    match session.role() {
+        Some(role) if error.is("22023") || error.is("42501") => {
+            Reason::Role { role: role.to_owned(), error }
+        }
+        Some(_) | None => Reason::Error(error),
+    }
 }
 
 fn class_of(reasons: &[(String, Reason)]) -> Class {

@@ -76,7 +76,17 @@ fn create(mut words: Words<'_>) -> StatementKind {
     if words.eat_all(&["index", "concurrently"]) {
         return StatementKind::Alone(create_index(words).unwrap_or(Alone::Other));
     }
-    StatementKind::Plain
+    if is_in_path(words) { StatementKind::CreateInPath } else { StatementKind::Plain }
+}
+
+/// Behind CREATE: whether it makes something in the first schema of the search path.
+fn is_in_path(mut words: Words<'_>) -> bool {
+    words.eat_all(&["or", "replace"]);
+    words.eat_any(&["unlogged", "materialized", "recursive"]);
+    words.eat_any(&["table", "view", "sequence", "type", "domain", "function", "procedure"]) && {
+        words.eat_all(&["if", "not", "exists"]);
+        words.name().is_some_and(|name| name.schema.is_none())
+    }
 }
 
 /// Behind CREATE INDEX CONCURRENTLY.
@@ -327,12 +337,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_where_the_search_path_says_is_known() {
+        for (text, in_path) in [
+            ("create table concurrently_t (vacuum int)", true),
+            ("create unlogged table if not exists t ()", true),
+            ("create or replace view v as select 1", true),
+            ("create materialized view v as select 1", true),
+            ("create type \"T\" as enum ()", true),
+            ("create table s.t ()", false),
+            ("create temp table t ()", false),
+            ("create global temporary table t ()", false),
+            ("create extension x", false),
+            ("create role r", false),
+        ] {
+            let expected = if in_path { StatementKind::CreateInPath } else { StatementKind::Plain };
+            assert_eq!(kind(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn what_postgresql_allows_in_a_transaction_is_plain() {
         for text in [
             "create index i on t (a)",
             "create index concurrently_i on t (a)",
             "drop index i",
-            "create table concurrently_t (vacuum int)",
             "refresh materialized view concurrently v",
             "alter table t detach partition p",
             "alter table t detach partition p finalize",

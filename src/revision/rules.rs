@@ -46,6 +46,7 @@ pub(super) fn check(script: &Script, kind: FileKind) -> Vec<FileError> {
             }
             StatementKind::Alone(_)
             | StatementKind::Plain
+            | StatementKind::CreateInPath
             | StatementKind::MayCommit
             | StatementKind::SetParameter(_)
             | StatementKind::SetLocal(_)

@@ -27,6 +27,8 @@ pub enum StatementKind {
     SetParameter(String),
     /// The same until the end of the transaction: `SET LOCAL name = …`.
     SetLocal(String),
+    /// `CREATE TABLE`, `VIEW`, `TYPE`, `FUNCTION` and the like with a name that says no schema.
+    CreateInPath,
     /// Exactly `CREATE SCHEMA name`.
     CreateSchema(String),
     /// `COPY … FROM stdin`, with the bytes of its data.
@@ -106,6 +108,7 @@ impl Statement {
             StatementKind::Alone(alone) => Some(alone),
             StatementKind::MayCommit | StatementKind::DiscardAll => Some(&OTHER),
             StatementKind::Plain
+            | StatementKind::CreateInPath
             | StatementKind::Control(_)
             | StatementKind::SetParameter(_)
             | StatementKind::SetLocal(_)

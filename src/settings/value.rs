@@ -149,6 +149,17 @@ pub(super) fn schema(text: &str) -> Result<String, Expected> {
     }
 }
 
+/// A role that SET ROLE takes.
+pub(super) fn role(text: &str) -> Result<String, Expected> {
+    if text.len() > 63 {
+        Err("at most 63 bytes long, as every name in PostgreSQL")
+    } else if text == "none" || text.contains('\0') {
+        Err("the name of a role")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +191,13 @@ mod tests {
         ] {
             assert_eq!(duration(text).ok(), milliseconds.map(Duration::from_millis), "{text}");
         }
+    }
+
+    #[test]
+    fn a_role_is_a_name_that_set_role_does_not_take_for_a_word() {
+        assert_eq!(role("owner of shop"), Ok("owner of shop".to_owned()));
+        assert!(role("none").is_err());
+        assert!(role(&"r".repeat(64)).is_err());
     }
 
     #[test]

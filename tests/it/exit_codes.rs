@@ -96,7 +96,7 @@ fn code_77_is_about_credentials_or_privileges() {
     settle(image(&db)).url(wrong).run().assert_code(77).assert_stderr("28P01");
     let nobody = db.role("nobody").create();
     let run = settle(image(&db)).url(nobody.url()).run();
-    run.assert_code(77).assert_stderr("42501 permission denied");
+    run.assert_code(77).assert_stderr("may not create the ledger's schema");
     db.psql(&format!("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", db.name()));
     let run = settle(image(&db)).url(nobody.url()).run();
     run.assert_code(77).assert_stderr("42501 permission denied for database");

@@ -25,6 +25,17 @@ fn what_only_speaks_postgresqls_protocol_is_refused_by_name() {
     assert_eq!(db.advisory_locks(), []);
 }
 
+#[test]
+fn what_does_not_understand_the_first_query_is_asked_what_it_is() {
+    let db = Database::empty();
+    let proxy = Proxy::new(&db);
+    proxy.rewrite("PostgreSQL 1", "CockroachDB ");
+    // A role that is not there makes the first query fail.
+    let castoff = Castoff::new(&db).through(&proxy).migrations(["a"]);
+    let castoff = castoff.env("CASTOFF_ROLE", "nobody_at_all").args(["upgrade"]);
+    castoff.run().assert_code(78).assert_stderr("it is CockroachDB");
+}
+
 /// A server that nodes can reach, and a leader on one of them: in the statement that the text
 /// waits for, or about to run it.
 struct Vanishing {

@@ -7,7 +7,7 @@ use super::failure::{ApplyError, Kept, Place};
 use super::job::{Interruption, gives_way};
 use super::message::{Message, byte_offset};
 use super::repair::Leftover;
-use super::session::{AS_OURSELVES, guard_of};
+use super::session::guard_of;
 use super::stepwise::{Course, Earlier, Limited};
 use crate::database::jitter::full_jitter;
 use crate::database::server_error::ServerError;
@@ -69,7 +69,7 @@ impl Applier<'_> {
         let alone = statement.alone();
         let limited = if is_concurrent(alone) { Limited::ByTheFile } else { Limited::Always };
         let mut opening = Message::new();
-        opening.own(AS_OURSELVES);
+        opening.own(self.as_ourselves());
         opening.guards(&self.guards(&course.heads_during));
         opening.own(self.restored(course, index, limited));
         let failed = |error, offset| {
@@ -125,7 +125,7 @@ impl Applier<'_> {
     ) -> Result<(), ServerError> {
         let alone = course.script.statements()[index].alone();
         let limited = if is_concurrent(alone) { Limited::ByTheFile } else { Limited::Always };
-        let mut statements = AS_OURSELVES.map(str::to_owned).to_vec();
+        let mut statements = self.as_ourselves();
         statements.push(self.ledger.set_begun(course.revision, begun));
         statements.extend(self.restored(course, index, limited));
         self.lock.session().rows(&statements.join(";\n")).await.map(|_| ())

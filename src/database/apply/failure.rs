@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::privileges::Lack;
 use crate::database::observe::Blocker;
 use crate::database::server_error::ServerError;
 use crate::database::wait::seconds;
@@ -35,6 +36,11 @@ pub enum ApplyError {
     NeedsItsSession {
         /// The revision.
         revision: RevisionId,
+    },
+    /// The role lacks privileges; nothing was done.
+    NotAllowed {
+        /// Which.
+        lacks: Vec<Lack>,
     },
     /// Somebody else has moved the heads; nothing of the step was kept.
     HeadsMoved,
@@ -158,6 +164,10 @@ impl ApplyError {
                  with the pool"
                     .to_owned(),
             ),
+            Self::NotAllowed { lacks } => Some(format!(
+                "as the owner: {}; or let CASTOFF_ROLE name the owner, if this role is a member",
+                join(lacks.iter().map(|lack| lack.grant.as_str()))
+            )),
             Self::LockTaken
             | Self::NotPrimary
             | Self::HeadsMoved
@@ -176,6 +186,7 @@ impl ApplyError {
             Self::Failed(failure) if failure.error.is("42501") => 77,
             Self::Failed(_) | Self::KeptDownFile(_) => 65,
             Self::NeedsItsSession { .. } => 78,
+            Self::NotAllowed { .. } => 77,
             Self::LockDeadline { .. }
             | Self::LockGone
             | Self::LockTaken
@@ -207,6 +218,10 @@ impl ApplyError {
     }
 }
 
+fn join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    parts.collect::<Vec<_>>().join("; ")
+}
+
 impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -231,6 +246,9 @@ impl fmt::Display for ApplyError {
                 "{revision} runs outside a transaction, which needs a session of its own, and a \
                  pooler in transaction mode is in between"
             ),
+            Self::NotAllowed { lacks } => {
+                f.write_str(&join(lacks.iter().map(|lack| lack.what.as_str())))
+            }
             Self::HeadsMoved => {
                 f.write_str("somebody else has changed the ledger although the lock is ours")
             }
@@ -261,6 +279,7 @@ impl std::error::Error for ApplyError {
             | Self::LockTaken
             | Self::NotPrimary
             | Self::NeedsItsSession { .. }
+            | Self::NotAllowed { .. }
             | Self::HeadsMoved
             | Self::SchemaMoved
             | Self::NotRecorded { .. }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Applier;
 use super::failure::{ApplyError, Failure, Kept, Place};
 use super::message::{self, Message};
-use super::session::{AS_OURSELVES, Guard, guard_of, timeouts};
+use super::session::{Guard, guard_of, timeouts};
 use crate::database::catalogue::read_schema_within;
 use crate::database::jitter::full_jitter;
 use crate::database::quote::literal;
@@ -158,7 +158,7 @@ impl Applier<'_> {
             AtStart::Clean => self.open_clean(),
             AtStart::Kept(_) => vec!["BEGIN ISOLATION LEVEL READ COMMITTED".to_owned()],
         });
-        message.own(AS_OURSELVES);
+        message.own(self.as_ourselves());
         message.guards(&self.guards(&job.heads_before));
         if let (AtStart::Clean, Some(_)) = (&job.session, job.script) {
             // How the strings of a message are read is settled before its first statement runs.
@@ -199,7 +199,7 @@ impl Applier<'_> {
         // Deferred triggers run now, as in psql with the file's role and search path.
         message.own(["SET CONSTRAINTS ALL IMMEDIATE"]);
         // The file may have changed who we are and what names mean.
-        message.own(AS_OURSELVES);
+        message.own(self.as_ourselves());
         message.own(["SET LOCAL search_path TO pg_catalog, pg_temp"]);
         let tables = self.reached().tables;
         if let LedgerTables::Absent { schema_exists } = tables {

@@ -6,7 +6,7 @@ use super::Applier;
 use super::failure::ApplyError;
 use super::job::Interruption;
 use crate::database::lock::KEEPALIVES;
-use crate::database::quote::{literal, text_array};
+use crate::database::quote::{identifier, literal, text_array};
 use crate::database::read::LedgerTables;
 use crate::database::server_error::ServerError;
 use crate::revision::{RevisionId, Script};
@@ -38,12 +38,12 @@ impl From<Guard> for ApplyError {
     }
 }
 
-/// The session's own role, which alone may be sure to read and write the ledger.
-pub(super) const AS_OURSELVES: [&str; 2] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE"];
+/// The role that logged in, or what the server gives it in its place.
+const LOGGED_IN: [&str; 2] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE"];
 
 fn reset() -> Vec<String> {
     let rest = ["RESET ALL", "CLOSE ALL", "UNLISTEN *", "DISCARD TEMP", "DISCARD SEQUENCES"];
-    AS_OURSELVES.into_iter().chain(rest).map(str::to_owned).collect()
+    LOGGED_IN.into_iter().chain(rest).map(str::to_owned).collect()
 }
 
 /// How long a setting holds.
@@ -54,6 +54,15 @@ enum Scope {
 }
 
 impl Applier<'_> {
+    /// The session's own role, or the one that it was told to take; it alone may be sure to read
+    /// and write the ledger.
+    pub(super) fn as_ourselves(&self) -> Vec<String> {
+        let mut statements = LOGGED_IN.map(str::to_owned).to_vec();
+        let role = self.lock.session().role();
+        statements.extend(role.map(|role| format!("SET ROLE {}", identifier(role))));
+        statements
+    }
+
     /// Opens a transaction; before it, or in it where the session is not ours alone, everything is
     /// undone that a file before it has set.
     pub(super) fn open_clean(&self) -> Vec<String> {

@@ -10,6 +10,7 @@ use super::eventually::{SOON, eventually};
 use super::folder::Folder;
 use super::port;
 use super::psql::Psql;
+use super::role::Role;
 use super::running::{Signal, send};
 use super::session::Session;
 
@@ -80,6 +81,20 @@ impl Pooler {
     /// The superuser's URL of the database through it.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A role's URL of the database through it; the role must be there before the pooler.
+    pub(crate) fn of(&self, role: &Role) -> String {
+        let (address, _) = self.url.rsplit_once('/').unwrap();
+        let (_, port) = address.rsplit_once(':').unwrap();
+        let (start, rest) = role.url().rsplit_once(':').unwrap();
+        let (_, database) = rest.split_once('/').unwrap();
+        format!("{start}:{port}/{database}")
+    }
+
+    /// Runs statements as a role through it.
+    pub(crate) fn psql(&self, role: &Role, sql: &str) -> String {
+        self.psql.at(self.of(role)).run(sql)
     }
 
     /// What it has logged.

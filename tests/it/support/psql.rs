@@ -26,6 +26,11 @@ impl Psql {
         Psql { programs: programs.clone(), url: url.into(), options, environment }
     }
 
+    /// The same at another URL.
+    pub(super) fn at(&self, url: String) -> Psql {
+        Psql { url, ..self.clone() }
+    }
+
     /// The same without options for the server, which a pooler would refuse.
     pub(super) fn without_options(self) -> Psql {
         Psql { options: "", ..self }

@@ -41,6 +41,12 @@ impl<'db> RoleBuilder<'db> {
         self
     }
 
+    /// Makes it a member of another role.
+    pub(crate) fn grant_role(mut self, role: &Role) -> Self {
+        self.statements.push(format!("GRANT {} TO {}", role.name, self.name));
+        self
+    }
+
     /// A default of its sessions: `set("default_transaction_isolation", "serializable")`.
     pub(crate) fn set(mut self, setting: &str, value: &str) -> Self {
         self.statements.push(format!("ALTER ROLE {} SET {setting} = '{value}'", self.name));
