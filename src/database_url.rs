@@ -9,10 +9,14 @@
 //! No `Display`, `Debug` or error of this module shows a password, nor a piece of one when the
 //! text is malformed.
 
+mod auth;
+mod dialect;
 mod endpoint;
 mod error;
 mod grammar;
 mod parameter;
+mod password_file;
+mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -22,10 +26,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use auth::{AllowedAuth, AuthMethod};
 use endpoint::{Endpoint, encode, endpoints};
 pub use error::DatabaseUrlError;
 pub(crate) use grammar::Parameters;
 pub(crate) use parameter::Parameter;
+pub(crate) use password_file::PasswordFile;
+pub(crate) use target::TargetSession;
 pub(crate) use tls::{ChannelBinding, ClientFiles, Negotiation, Roots, SslMode, TlsParameters};
 
 /// A database, the servers that may hold it, and the credentials for it.
@@ -37,6 +44,8 @@ pub struct DatabaseUrl {
     user: String,
     password: Option<Password>,
     password_as_written: Option<Password>,
+    /// For each endpoint what the password file has, where nothing else gives a password.
+    filed_passwords: Vec<Option<Password>>,
     dbname: String,
     application_name: String,
     options: Option<String>,
@@ -44,6 +53,10 @@ pub struct DatabaseUrl {
     tcp_user_timeout: Option<Duration>,
     keepalives: Keepalives,
     tls: TlsParameters,
+    target: TargetSession,
+    is_shuffled: bool,
+    allowed_auth: AllowedAuth,
+    required_peer: Option<String>,
 }
 
 /// A password. It has no `Display`, and its `Debug` is `***`.
@@ -59,6 +72,10 @@ pub struct Server {
     pub config: tokio_postgres::Config,
     /// How to speak TLS with it; absent for a Unix socket, which needs none.
     pub(crate) tls: Option<Arc<ServerTls>>,
+    /// How the server may let castoff in.
+    pub(crate) allowed_auth: AllowedAuth,
+    /// The operating system's user that the server of a Unix socket must run as.
+    pub(crate) required_peer: Option<String>,
 }
 
 /// What to speak TLS with a server takes.
@@ -99,9 +116,11 @@ impl DatabaseUrl {
         for endpoint in endpoints.iter().filter(|endpoint| !endpoint.is_socket()) {
             tls.check(endpoint.host.as_deref())?;
         }
-        check_session(parameters)?;
         let text = |parameter| parameters.value(parameter).map(str::to_owned);
-        let user = text(Parameter::User).or_else(user).ok_or(DatabaseUrlError::NoUser)?;
+        // A user who is given as nobody is not replaced by who this process is.
+        let user = text(Parameter::User)
+            .or_else(|| if parameters.has(Parameter::User) { None } else { user() });
+        let user = user.ok_or(DatabaseUrlError::NoUser)?;
         let dbname = text(Parameter::Dbname).unwrap_or_else(|| user.clone());
         for (parameter, value) in [(Parameter::User, &user), (Parameter::Dbname, &dbname)] {
             if value.contains("://") {
@@ -126,11 +145,16 @@ impl DatabaseUrl {
             application_name: text(Parameter::ApplicationName)
                 .or_else(|| text(Parameter::FallbackApplicationName))
                 .unwrap_or_else(|| "castoff".to_owned()),
-            options: text(Parameter::Options),
+            options: options(parameters),
             connect_timeout: seconds(parameters, Parameter::ConnectTimeout)?,
             tcp_user_timeout,
             keepalives,
             tls,
+            filed_passwords: Vec::new(),
+            target: TargetSession::new(parameters)?,
+            is_shuffled: is_shuffled(parameters)?,
+            allowed_auth: AllowedAuth::new(parameters)?,
+            required_peer: text(Parameter::Requirepeer),
         })
     }
 
@@ -146,6 +170,19 @@ impl DatabaseUrl {
         Self { password: self.password.or_else(|| password.cloned()), ..self }
     }
 
+    /// The same with the passwords that the file has for its servers, if it has none.
+    #[must_use]
+    pub(crate) fn or_passwords(self, file: &PasswordFile) -> Self {
+        if self.password.is_some() {
+            return self;
+        }
+        let password = |endpoint: &Endpoint| {
+            file.password(&endpoint.in_password_file(), endpoint.port, &self.dbname, &self.user)
+        };
+        let filed_passwords = self.endpoints.iter().map(password).collect();
+        Self { filed_passwords, ..self }
+    }
+
     /// Whether the other one means the same role on the same servers.
     pub(crate) fn has_role_of(&self, other: &Self) -> bool {
         (&self.endpoints, &self.user) == (&other.endpoints, &other.user)
@@ -153,7 +190,17 @@ impl DatabaseUrl {
 
     /// The servers to try, in order.
     pub fn servers(&self) -> impl Iterator<Item = Server> + '_ {
-        self.endpoints.iter().map(|endpoint| self.server(endpoint))
+        (0..self.endpoints.len()).map(|index| self.server(index))
+    }
+
+    /// Which of the servers a session that only reads is wanted on.
+    pub(crate) fn target(&self) -> TargetSession {
+        self.target
+    }
+
+    /// Whether the servers are tried in an order that chance decides.
+    pub(crate) fn is_shuffled(&self) -> bool {
+        self.is_shuffled
     }
 
     /// The role that castoff logs in as.
@@ -179,14 +226,17 @@ impl DatabaseUrl {
     /// Every form in which the password was seen: as it is, and as the text had it.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let key = self.tls.client.as_ref().and_then(|client| client.key_password.as_ref());
-        [self.password.as_ref(), self.password_as_written.as_ref(), key]
-            .into_iter()
+        let own = [self.password.as_ref(), self.password_as_written.as_ref(), key];
+        let filed = self.filed_passwords.iter().map(Option::as_ref);
+        own.into_iter()
+            .chain(filed)
             .flatten()
             .map(Password::expose)
             .filter(|secret| !secret.is_empty())
     }
 
-    fn server(&self, endpoint: &Endpoint) -> Server {
+    fn server(&self, index: usize) -> Server {
+        let endpoint = &self.endpoints[index];
         let mut config = tokio_postgres::Config::new();
         config
             .user(&self.user)
@@ -199,6 +249,11 @@ impl DatabaseUrl {
                 ChannelBinding::Require => tokio_postgres::config::ChannelBinding::Require,
             })
             .port(endpoint.port)
+            .load_balance_hosts(if self.is_shuffled {
+                tokio_postgres::config::LoadBalanceHosts::Random
+            } else {
+                tokio_postgres::config::LoadBalanceHosts::Disable
+            })
             .keepalives(self.keepalives.on);
         match (&endpoint.host, endpoint.address) {
             (Some(host), _) => {
@@ -213,7 +268,8 @@ impl DatabaseUrl {
         if let Some(address) = endpoint.address {
             config.hostaddr(address);
         }
-        if let Some(password) = &self.password {
+        let filed = || self.filed_passwords.get(index).and_then(Option::as_ref);
+        if let Some(password) = self.password.as_ref().or_else(filed) {
             config.password(password.expose());
         }
         if let Some(options) = &self.options {
@@ -228,7 +284,13 @@ impl DatabaseUrl {
         let tls = has_tls.then(|| {
             Arc::new(ServerTls { parameters: self.tls.clone(), host: endpoint.host.clone() })
         });
-        Server { label: endpoint.label(), config, tls }
+        Server {
+            label: endpoint.label(),
+            config,
+            tls,
+            allowed_auth: self.allowed_auth,
+            required_peer: self.required_peer.clone().filter(|_| endpoint.is_socket()),
+        }
     }
 }
 
@@ -244,7 +306,7 @@ impl FromStr for DatabaseUrl {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "postgresql://{}", encode(&self.user))?;
-        if self.password.is_some() {
+        if self.password.is_some() || self.filed_passwords.iter().any(Option::is_some) {
             f.write_str(":***")?;
         }
         for (index, endpoint) in self.endpoints.iter().enumerate() {
@@ -284,17 +346,20 @@ impl fmt::Debug for Password {
     }
 }
 
-fn check_session(parameters: &Parameters) -> Result<(), DatabaseUrlError> {
-    match parameters.value(Parameter::TargetSessionAttrs) {
-        None | Some("any" | "read-write" | "primary") => Ok(()),
-        Some("read-only") => Err(DatabaseUrlError::SessionNotWritable { wanted: "read-only" }),
-        Some("standby") => Err(DatabaseUrlError::SessionNotWritable { wanted: "standby" }),
-        Some("prefer-standby") => {
-            Err(DatabaseUrlError::SessionNotWritable { wanted: "prefer-standby" })
-        }
+/// libpq's `options`, followed by what other clients have keys of their own for.
+fn options(parameters: &Parameters) -> Option<String> {
+    let given = parameters.value(Parameter::Options).map(str::to_owned);
+    let options: Vec<String> = given.into_iter().chain(parameters.settings()).collect();
+    Some(options.join(" ")).filter(|options| !options.is_empty())
+}
+
+fn is_shuffled(parameters: &Parameters) -> Result<bool, DatabaseUrlError> {
+    match parameters.value(Parameter::LoadBalanceHosts) {
+        None | Some("disable") => Ok(false),
+        Some("random") => Ok(true),
         Some(_) => Err(DatabaseUrlError::InvalidValue {
-            name: parameters.name(Parameter::TargetSessionAttrs),
-            expected: "any, read-write or primary",
+            name: parameters.name(Parameter::LoadBalanceHosts),
+            expected: "disable or random",
         }),
     }
 }

@@ -223,7 +223,9 @@ fn role_to_take(not_ready: &NotReady) -> Option<&str> {
         | Reason::NoAnswer(_)
         | Reason::Standby
         | Reason::ReadOnly
-        | Reason::LookAlike(_) => None,
+        | Reason::LookAlike(_)
+        | Reason::Unwanted(_)
+        | Reason::ExcludesWriting(_) => None,
     })
 }
 
@@ -245,7 +247,16 @@ fn not_ready_hint(not_ready: &NotReady) -> Option<String> {
         // Of a permanent reason the one who gave it may know what to do.
         _ => not_ready.reasons.iter().find_map(|(_, reason)| match reason {
             Reason::Error(error) | Reason::Role { error, .. } => error.hint.clone(),
-            Reason::NoAnswer(_) | Reason::Standby | Reason::ReadOnly | Reason::LookAlike(_) => None,
+            Reason::NoAnswer(_)
+            | Reason::Standby
+            | Reason::ReadOnly
+            | Reason::LookAlike(_)
+            | Reason::Unwanted(_) => None,
+            Reason::ExcludesWriting(_) => Some(
+                "use target_session_attrs=read-write, primary or any; an application that only \
+                 reads starts with CASTOFF_MODE=wait, when another start has migrated"
+                    .to_owned(),
+            ),
         }),
     }
 }

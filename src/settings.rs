@@ -7,7 +7,10 @@
 //!
 //! No secret is in an error, a warning, `effective` or the `Debug` of [`Settings`].
 
+mod database;
 mod error;
+mod file;
+mod service;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -21,11 +24,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::database_url::{DatabaseUrl, DatabaseUrlError, Parameter, Parameters, Password};
+use crate::database_url::{DatabaseUrl, Parameters, Password, PasswordFile};
 
 pub use error::SettingsError;
 pub use source::Origin;
 use source::Sources;
+pub(crate) use user::name_of as user_name;
 pub use value::{Ahead, Drift, Level, LogFormat, Mode};
 pub(crate) use variables::{INIT, VARIABLES, Variable};
 
@@ -38,6 +42,8 @@ pub struct Settings {
     pub scratch: Option<DatabaseUrl>,
     /// `PGPASSWORD`, for a database that an argument names.
     pub libpq_password: Option<Password>,
+    /// libpq's password file, for the same.
+    pub(crate) passwords: PasswordFile,
     /// A folder to use instead of the built-in migrations.
     pub migrations_dir: Option<PathBuf>,
     /// The role that owns the schema, if it is not the one that logs in.
@@ -181,8 +187,9 @@ impl Settings {
             .from_iter(sources.pairs())
             .map_err(|_| SettingsError::Environment)?;
         let mut effective = Vec::new();
-        let (database, url_variable) = database(&mut sources, &mut effective)?;
-        let scratch = scratch(&mut sources, &mut effective)?;
+        let (database, url_variable) = database::database(&mut sources, &mut effective)?;
+        let scratch = database::scratch(&mut sources, &mut effective)?;
+        let passwords = database::password_file(None, &mut sources);
         let mut warnings = std::mem::take(&mut sources.warnings);
         if let (Some(_), Some(variable)) = (&database, sources.binding) {
             return Err(SettingsError::Unsupported { variable });
@@ -199,6 +206,7 @@ impl Settings {
             database,
             scratch,
             libpq_password: sources.value("PGPASSWORD").map(Password::new),
+            passwords,
             migrations_dir: read.optional(
                 "CASTOFF_MIGRATIONS_DIR",
                 raw.migrations_dir,
@@ -271,7 +279,7 @@ impl Settings {
             .map_err(refused)?;
         let ours = self.database.as_ref().filter(|database| database.has_role_of(&other));
         let password = ours.and_then(DatabaseUrl::password).or(self.libpq_password.as_ref());
-        Ok(other.or_password(password))
+        Ok(other.or_password(password).or_passwords(&self.passwords))
     }
 
     /// Every form in which the database's password was seen, for the scrubber of the log.
@@ -373,102 +381,4 @@ pub(crate) fn shown(value: &str) -> String {
     } else {
         format!("{value:?}")
     }
-}
-
-/// Reads what names the database, and the variable that does.
-fn database(
-    sources: &mut Sources,
-    effective: &mut Vec<Setting>,
-) -> Result<(Option<DatabaseUrl>, &'static str), SettingsError> {
-    let mut url_variable = "CASTOFF_DATABASE_URL";
-    let mut url = sources.secret(url_variable, "CASTOFF_DATABASE_URL_FILE")?.map(str::to_owned);
-    if url.is_none() {
-        url_variable = "DATABASE_URL";
-        url = sources.secret(url_variable, "DATABASE_URL_FILE")?.map(str::to_owned);
-    }
-    sources.secret("PGPASSWORD", "PGPASSWORD_FILE")?;
-
-    let named = ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER"]
-        .into_iter()
-        .find(|variable| sources.value(variable).is_some());
-    let variable = match (&url, named) {
-        (Some(_), _) => url_variable,
-        (None, Some(variable)) => variable,
-        (None, None) => return Ok((None, url_variable)),
-    };
-    let refused = |source| SettingsError::Database { variable, source };
-    let mut parameters = match &url {
-        Some(url) => Parameters::parse(url).map_err(refused)?,
-        None => Parameters::default(),
-    };
-    let mut taken = Vec::new();
-    for parameter in Parameter::all() {
-        let Some(name) = parameter.variable() else { continue };
-        let Some(value) = sources.value(name).filter(|_| !parameters.has(parameter)) else {
-            continue;
-        };
-        let hidden = parameter.is_secret() || value.contains("://");
-        let shown = if hidden { "***" } else { value };
-        taken.push(Setting { name, value: shown.to_owned(), origin: sources.origin(name) });
-        parameters.fill(parameter, value.to_owned());
-    }
-    fill_from_home(&mut parameters, sources).map_err(refused)?;
-    let database = DatabaseUrl::new(&parameters, user::name).map_err(|source| {
-        // What is wrong may be in a variable beside the URL: then that is the one to name.
-        let variable = source.variable().unwrap_or(variable);
-        SettingsError::Database { variable, source }
-    })?;
-    if url.is_some() {
-        let origin = sources.origin(variable);
-        effective.push(Setting { name: variable, value: database.to_string(), origin });
-    }
-    effective.extend(taken);
-    Ok((Some(database), variable))
-}
-
-/// Reads where `castoff lock` may make its databases; libpq's variables fill what the URL leaves open.
-fn scratch(
-    sources: &mut Sources,
-    effective: &mut Vec<Setting>,
-) -> Result<Option<DatabaseUrl>, SettingsError> {
-    const URL: &str = "CASTOFF_SCRATCH_URL";
-    let Some(url) = sources.secret(URL, "CASTOFF_SCRATCH_URL_FILE")?.map(str::to_owned) else {
-        return Ok(None);
-    };
-    let database = beside(&url, sources)
-        .map_err(|source| SettingsError::Database { variable: URL, source })?;
-    effective.push(Setting { name: URL, value: database.to_string(), origin: sources.origin(URL) });
-    Ok(Some(database))
-}
-
-fn beside(url: &str, sources: &Sources) -> Result<DatabaseUrl, DatabaseUrlError> {
-    let mut parameters = Parameters::parse(url)?;
-    for parameter in Parameter::all() {
-        let value = parameter.variable().and_then(|name| sources.value(name));
-        if let Some(value) = value.filter(|_| !parameters.has(parameter)) {
-            parameters.fill(parameter, value.to_owned());
-        }
-    }
-    fill_from_home(&mut parameters, sources)?;
-    DatabaseUrl::new(&parameters, user::name)
-}
-
-/// Names the files that libpq would look for in `~/.postgresql`, where they exist.
-fn fill_from_home(parameters: &mut Parameters, sources: &Sources) -> Result<(), DatabaseUrlError> {
-    let Some(home) = sources.home.clone().or_else(user::home) else { return Ok(()) };
-    let folder = home.join(".postgresql");
-    for (parameter, name) in [
-        (Parameter::Sslrootcert, "root.crt"),
-        (Parameter::Sslcert, "postgresql.crt"),
-        (Parameter::Sslkey, "postgresql.key"),
-    ] {
-        let path = folder.join(name);
-        if let Some(path) = path.to_str().filter(|_| !parameters.has(parameter) && path.exists()) {
-            parameters.fill(parameter, path.to_owned());
-        }
-    }
-    if folder.join("root.crl").exists() {
-        return Err(DatabaseUrlError::Unsupported { key: "sslcrl" });
-    }
-    Ok(())
 }

@@ -9,41 +9,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::config::Host;
+use tokio_postgres::CancelToken;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
-use tokio_postgres::{CancelToken, Config};
 
+use super::login::Watched;
 use super::server_error::ServerError;
 use super::tls::{Stream, TlsError, Way};
 
-/// Asks the one server of `config`, as well protected as the session is, and waits until it has
+/// Asks the server that `way` led to, as well protected as the session is, and waits until it has
 /// taken note.
-pub(super) async fn cancel(
-    token: &CancelToken,
-    config: &Config,
-    way: Way,
-) -> Result<(), ServerError> {
-    let fail = |error: io::Error| ServerError::local(&error.to_string());
-    let connector = UntilClosed(way);
-    let port = config.get_ports().first().copied().unwrap_or(5432);
-    match (config.get_hostaddrs().first(), config.get_hosts().first()) {
-        (Some(address), _) => {
-            let socket = TcpStream::connect((*address, port)).await.map_err(fail)?;
-            token.cancel_query_raw(UntilClosed(socket), connector).await?;
-        }
-        (None, Some(Host::Tcp(name))) => {
-            let socket = TcpStream::connect((name.as_str(), port)).await.map_err(fail)?;
-            token.cancel_query_raw(UntilClosed(socket), connector).await?;
-        }
-        (None, Some(Host::Unix(folder))) => {
-            let path = folder.join(format!(".s.PGSQL.{port}"));
-            let socket = UnixStream::connect(path).await.map_err(fail)?;
-            token.cancel_query_raw(UntilClosed(socket), connector).await?;
-        }
-        (None, None) => return Err(ServerError::local("no server to ask")),
-    }
-    Ok(())
+pub(super) async fn cancel(token: &CancelToken, way: &Way) -> Result<(), ServerError> {
+    let socket = way.reach_again().await;
+    Ok(token.cancel_query_raw(socket, UntilClosed(way.clone())).await?)
 }
 
 /// A connection that is at its end when the other side has closed it; or what makes such ones.
@@ -53,7 +30,7 @@ impl<S> TlsConnect<S> for UntilClosed<Way>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    type Stream = UntilClosed<Stream<S>>;
+    type Stream = UntilClosed<Watched<Stream<S>>>;
     type Error = TlsError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, TlsError>> + Send>>;
 
@@ -63,7 +40,7 @@ where
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for UntilClosed<Stream<S>> {
+impl<S: TlsStream + Unpin> TlsStream for UntilClosed<S> {
     fn channel_binding(&self) -> ChannelBinding {
         self.0.channel_binding()
     }

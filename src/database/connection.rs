@@ -15,14 +15,16 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::task::JoinHandle;
 use tokio_postgres::{
-    AsyncMessage, Client, Config, Connection, SimpleQueryMessage, SimpleQueryRow, Socket,
+    AsyncMessage, Client, Config, Connection, SimpleQueryMessage, SimpleQueryRow,
 };
 use tracing::instrument::WithSubscriber;
 
 use super::cancel::cancel;
+use super::login::Watched;
+use super::reach::{Socket, shuffle};
 use super::server_error::ServerError;
 use super::tls::{self, Connected, Way};
-use crate::database_url::{DatabaseUrl, Server};
+use crate::database_url::{DatabaseUrl, Server, TargetSession};
 
 /// How long a goodbye may take before the socket is simply dropped.
 const GOODBYE: Duration = Duration::from_millis(300);
@@ -36,6 +38,8 @@ pub(crate) struct Database {
     role: Option<String>,
     /// The servers that turned out to be poolers which deal out transactions.
     dealers: Mutex<BTreeSet<usize>>,
+    target: TargetSession,
+    is_shuffled: bool,
 }
 
 impl Database {
@@ -45,6 +49,8 @@ impl Database {
             connect_timeout,
             role: None,
             dealers: Mutex::default(),
+            target: url.target(),
+            is_shuffled: url.is_shuffled(),
         }
     }
 
@@ -53,9 +59,18 @@ impl Database {
         Self { role, ..self }
     }
 
-    /// How many servers the URL names.
-    pub(crate) fn servers(&self) -> std::ops::Range<usize> {
-        0..self.servers.len()
+    /// The servers, in the order in which to try them now.
+    pub(crate) fn servers(&self) -> Vec<usize> {
+        let mut servers: Vec<usize> = (0..self.servers.len()).collect();
+        if self.is_shuffled {
+            shuffle(&mut servers);
+        }
+        servers
+    }
+
+    /// Which of them a session that only reads is wanted on.
+    pub(crate) fn target(&self) -> TargetSession {
+        self.target
     }
 
     /// How messages name a server.
@@ -162,8 +177,7 @@ impl Session {
 
     /// Asks the server to end the statement that is under way, as well protected as the session is.
     pub(super) async fn cancel(&self) -> Result<(), ServerError> {
-        let Driver { config, way, .. } = &*self.driver;
-        cancel(&self.client.cancel_token(), config, way.clone()).await
+        cancel(&self.client.cancel_token(), &self.driver.way).await
     }
 
     /// Says goodbye and waits until the server has taken note.
@@ -183,7 +197,6 @@ struct Driver {
     major_version: u32,
     /// Whether a backslash in a plain string is one.
     reads_standard_strings: bool,
-    config: Config,
     way: Way,
 }
 
@@ -210,13 +223,12 @@ async fn open(server: &Server, notices: Notices) -> Result<(Client, Box<Driver>)
     let driver = drive(connection, notices, Arc::clone(&ended));
     // Who is not to be told what a connection does is not told the server's notices either.
     let task = tokio::spawn(driver.with_current_subscriber());
-    let config = server.config.clone();
-    let driver = Driver { task, ended, major_version, reads_standard_strings, config, way };
+    let driver = Driver { task, ended, major_version, reads_standard_strings, way };
     Ok((client, Box::new(driver)))
 }
 
 async fn drive(
-    mut connection: Connection<Socket, tls::Stream<Socket>>,
+    mut connection: Connection<Socket, Watched<tls::Stream<Socket>>>,
     notices: Notices,
     ended: Arc<Mutex<Option<ServerError>>>,
 ) {

@@ -12,7 +12,7 @@ mod stream;
 mod verifier;
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -23,13 +23,15 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_postgres::config::{SslMode as Handshake, SslNegotiation};
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Connection, Socket};
+use tokio_postgres::tls::TlsConnect;
+use tokio_postgres::{Client, Connection};
 
 pub(super) use error::{TlsError, cause, explain, hint};
 pub(super) use stream::Stream;
 use verifier::Verifier;
 
+use super::login::Watched;
+use super::reach::{Socket, reach};
 use crate::database_url::{Negotiation, Roots, Server, ServerTls, SslMode};
 
 /// The request for TLS (PostgreSQL, "Message Formats", `SSLRequest`).
@@ -52,7 +54,7 @@ enum Protection {
 /// A session as tokio-postgres opens it, and how to open another to the same server.
 pub(super) struct Connected {
     pub(super) client: Client,
-    pub(super) connection: Connection<Socket, Stream<Socket>>,
+    pub(super) connection: Connection<Socket, Watched<Stream<Socket>>>,
     pub(super) way: Way,
 }
 
@@ -68,10 +70,11 @@ pub(super) struct Before {
     pub(super) error: tokio_postgres::Error,
 }
 
-/// How one server is reached: the connector of tokio-postgres.
+/// How one server was reached.
 #[derive(Debug, Clone)]
 pub(super) struct Way {
-    tls: Option<Arc<ServerTls>>,
+    server: Arc<Server>,
+    address: Option<SocketAddr>,
     protection: Protection,
 }
 
@@ -83,12 +86,12 @@ pub(super) async fn connect(server: &Server) -> Result<Connected, Unconnected> {
         Some(SslMode::Prefer) => (Protection::IfOffered, Some(Protection::None)),
         Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Protection::Tls, None),
     };
-    let error = match attempt(server, first).await {
+    let error = match Box::pin(attempt(server, first)).await {
         Ok(connected) => return Ok(connected),
         Err(error) => error,
     };
     match second.filter(|_| deserves_another_way(&error)) {
-        Some(second) => attempt(server, second).await.map_err(|last| {
+        Some(second) => Box::pin(attempt(server, second)).await.map_err(|last| {
             let with_tls = first != Protection::None;
             Unconnected { error: last, before: Some(Before { with_tls, error }) }
         }),
@@ -100,12 +103,13 @@ async fn attempt(
     server: &Server,
     protection: Protection,
 ) -> Result<Connected, tokio_postgres::Error> {
-    let way = Way { tls: server.tls.clone(), protection };
+    let socket = reach(server, None).await;
+    // A socket that is none says why, and no handshake's error is to stand before that.
+    let protection = if socket.has_failed() { Protection::None } else { protection };
+    let way = Way { server: Arc::new(server.clone()), address: socket.address(), protection };
     let mut config = server.config.clone();
-    if protection != Protection::None {
-        config.ssl_mode(Handshake::Require).ssl_negotiation(SslNegotiation::Direct);
-    }
-    let (client, connection) = Box::pin(config.connect(way.clone())).await?;
+    config.ssl_mode(Handshake::Require).ssl_negotiation(SslNegotiation::Direct);
+    let (client, connection) = config.connect_raw(socket, way.clone()).await?;
     Ok(Connected { client, connection, way })
 }
 
@@ -123,35 +127,32 @@ pub(super) fn failed_handshake(error: &tokio_postgres::Error) -> Option<&TlsErro
     std::error::Error::source(error)?.downcast_ref()
 }
 
-impl MakeTlsConnect<Socket> for Way {
-    type Stream = Stream<Socket>;
-    type TlsConnect = Self;
-    type Error = TlsError;
-
-    fn make_tls_connect(&mut self, _host: &str) -> Result<Self, TlsError> {
-        Ok(self.clone())
-    }
-}
-
 impl<S> TlsConnect<S> for Way
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    type Stream = Stream<S>;
+    type Stream = Watched<Stream<S>>;
     type Error = TlsError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream<S>, TlsError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Watched<Stream<S>>, TlsError>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        Box::pin(self.protect(stream))
+        let allowed = self.server.allowed_auth;
+        Box::pin(async move { Ok(Watched::new(self.protect(stream).await?, allowed)) })
     }
 }
 
 impl Way {
+    /// Opens another socket to the same server, at the same address.
+    pub(super) async fn reach_again(&self) -> Socket {
+        reach(&self.server, self.address).await
+    }
+
     async fn protect<S>(self, mut stream: S) -> Result<Stream<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Some(tls) = self.tls.filter(|_| self.protection != Protection::None) else {
+        let Some(tls) = self.server.tls.clone().filter(|_| self.protection != Protection::None)
+        else {
             return Ok(Stream::Plain(stream));
         };
         let is_direct = tls.parameters.negotiation == Negotiation::Direct;

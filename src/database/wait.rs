@@ -14,6 +14,7 @@ use super::ledger::LedgerName;
 use super::probe::Probe;
 use super::product::look_alike;
 use super::server_error::ServerError;
+use crate::database_url::TargetSession;
 use crate::stop::{Signal, Stop};
 
 /// How often an unchanged reason is said again.
@@ -53,6 +54,10 @@ pub enum Reason {
         /// Why.
         error: ServerError,
     },
+    /// It is not of the kind that `target_session_attrs` asks for, which is this.
+    Unwanted(&'static str),
+    /// `target_session_attrs` asks for a server that takes no writes, and there is something to write.
+    ExcludesWriting(&'static str),
 }
 
 impl Reason {
@@ -60,9 +65,11 @@ impl Reason {
     pub fn class(&self) -> Class {
         match self {
             Self::Error(error) => classify(error),
-            Self::NoAnswer(_) | Self::Standby | Self::ReadOnly => Class::Transient,
+            Self::NoAnswer(_) | Self::Standby | Self::ReadOnly | Self::Unwanted(_) => {
+                Class::Transient
+            }
             Self::Role { .. } => Class::Settling,
-            Self::LookAlike(_) => Class::Permanent,
+            Self::LookAlike(_) | Self::ExcludesWriting(_) => Class::Permanent,
         }
     }
 
@@ -76,7 +83,12 @@ impl Reason {
                     || (state.is_empty() && !error.tls && error.message.contains("password"))
             }
             Self::Role { .. } => true,
-            Self::NoAnswer(_) | Self::Standby | Self::ReadOnly | Self::LookAlike(_) => false,
+            Self::NoAnswer(_)
+            | Self::Standby
+            | Self::ReadOnly
+            | Self::LookAlike(_)
+            | Self::Unwanted(_)
+            | Self::ExcludesWriting(_) => false,
         }
     }
 }
@@ -94,6 +106,12 @@ impl fmt::Display for Reason {
             Self::Role { role, error } => write!(f, "CASTOFF_ROLE is {role:?}: {error}"),
             Self::Standby => f.write_str("it is a standby, which takes no writes"),
             Self::ReadOnly => f.write_str("it is read-only (default_transaction_read_only is on)"),
+            Self::Unwanted(wanted) => {
+                write!(f, "it is not what target_session_attrs={wanted} asks for")
+            }
+            Self::ExcludesWriting(wanted) => {
+                write!(f, "target_session_attrs={wanted} asks for a server that can't be migrated")
+            }
         }
     }
 }
@@ -187,6 +205,9 @@ impl Waiting<'_> {
     /// Tries until a session is usable, the time is over, or a signal comes.
     pub(crate) async fn session(&self) -> Result<(Session, Probe), WaitEnd> {
         let start = Instant::now();
+        if let Some(reasons) = self.hopeless() {
+            return Err(WaitEnd::NotReady(NotReady { waited: start.elapsed(), reasons }));
+        }
         let mut settling_since = None;
         let mut diary = Diary::new(start);
         let mut soon = full_jitter(Duration::from_millis(100), Duration::from_secs(1));
@@ -224,20 +245,43 @@ impl Waiting<'_> {
         }
     }
 
+    /// Why no server can be what is needed and what is asked for.
+    fn hopeless(&self) -> Option<Vec<(String, Reason)>> {
+        let target = self.database.target();
+        let is_hopeless = self.need == Need::Writing && target.excludes_writing();
+        is_hopeless.then(|| {
+            let servers = self.database.servers().into_iter();
+            let reason = Reason::ExcludesWriting(target.name());
+            servers.map(|server| (self.database.label(server).to_owned(), reason.clone())).collect()
+        })
+    }
+
     /// One attempt at every server, in order; each is bounded as a whole.
     async fn attempt(&self, start: Instant) -> Result<(Session, Probe), Vec<(String, Reason)>> {
         let mut reasons = Vec::new();
+        let target = self.database.target();
+        let mut second_best = None;
         for server in self.database.servers() {
             let left = self.wait_timeout.saturating_sub(start.elapsed());
             let limit = self.database.connect_timeout().min(left.max(Duration::from_millis(100)));
             let reason = match tokio::time::timeout(limit, self.open(server)).await {
-                Ok(Ok(found)) => return Ok(found),
+                Ok(Ok((session, probe))) => {
+                    let wanted = target.wants(probe.in_recovery, probe.read_only);
+                    if wanted || self.need == Need::Writing {
+                        return Ok((session, probe));
+                    }
+                    if target == TargetSession::PreferStandby {
+                        second_best.get_or_insert((session, probe));
+                        continue;
+                    }
+                    Reason::Unwanted(target.name())
+                }
                 Ok(Err(reason)) => reason,
                 Err(_) => Reason::NoAnswer(limit),
             };
             reasons.push((self.database.label(server).to_owned(), reason));
         }
-        Err(reasons)
+        second_best.ok_or(reasons)
     }
 
     async fn open(&self, server: usize) -> Result<(Session, Probe), Reason> {

@@ -43,6 +43,12 @@ impl Endpoint {
         }
     }
 
+    /// How a password file names it: the usual socket is `localhost`.
+    pub(super) fn in_password_file(&self) -> String {
+        let name = self.name();
+        if name == SOCKET_DIRECTORY { "localhost".to_owned() } else { name }
+    }
+
     /// How it stands in a URL, without the port.
     pub(super) fn in_url(&self) -> String {
         let name = self.name();

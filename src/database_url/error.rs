@@ -67,7 +67,11 @@ pub enum DatabaseUrlError {
         key: &'static str,
         /// Whose key it is.
         owner: &'static str,
+        /// What says the same to castoff.
+        instead: &'static str,
     },
+    /// A connection string of .NET's.
+    DotNet,
     /// An `sslmode` that would undo what another parameter asks for.
     WeakSslmode {
         /// The mode.
@@ -85,10 +89,10 @@ pub enum DatabaseUrlError {
     NoKey,
     /// No version of TLS that castoff speaks is allowed.
     NoTlsVersion,
-    /// A `target_session_attrs` under which nothing could be migrated.
-    SessionNotWritable {
-        /// The value.
-        wanted: &'static str,
+    /// A list of methods of which some are demanded and some are forbidden.
+    MixedList {
+        /// The parameter's key, or the variable that the value came from.
+        name: &'static str,
     },
     /// A value that its parameter can't have.
     InvalidValue {
@@ -113,7 +117,10 @@ pub enum DatabaseUrlError {
 impl DatabaseUrlError {
     /// The variable that is to blame, where it isn't what names the database.
     pub(crate) fn variable(&self) -> Option<&'static str> {
-        if let Self::InvalidValue { name, .. } | Self::UnequalLists { name, .. } = self {
+        if let Self::InvalidValue { name, .. }
+        | Self::UnequalLists { name, .. }
+        | Self::MixedList { name } = self
+        {
             return Some(*name).filter(|name| name.starts_with("PG"));
         }
         None
@@ -125,10 +132,7 @@ impl DatabaseUrlError {
         const OWN_URL: &str = "give castoff a URL of its own in CASTOFF_DATABASE_URL, without it";
         match self {
             Self::NotAUrl | Self::UnknownScheme => Some(FORM.into()),
-            Self::ForeignScheme { scheme } if scheme.starts_with("jdbc:") => {
-                Some(format!("{FORM} instead; CASTOFF_DATABASE_URL is read before DATABASE_URL"))
-            }
-            Self::ForeignScheme { .. } => {
+            Self::ForeignScheme { .. } | Self::DotNet => {
                 Some(format!("{FORM} into CASTOFF_DATABASE_URL, which is read before DATABASE_URL"))
             }
             Self::UnencodedPassword | Self::PercentEncoding { .. } => Some(
@@ -147,7 +151,10 @@ impl DatabaseUrlError {
             Self::UnknownParameter { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean {nearest}?"))
             }
-            Self::ForeignParameter { .. } | Self::Unsupported { .. } => Some(OWN_URL.into()),
+            Self::ForeignParameter { instead, .. } => {
+                Some(format!("write {instead}, or {OWN_URL}"))
+            }
+            Self::Unsupported { .. } => Some(OWN_URL.into()),
             Self::WeakSslmode { expected, .. } => Some(format!("set sslmode to {expected}")),
             Self::NoRoots => Some(
                 "name the file of the CA's certificate in sslrootcert; a server whose certificate \
@@ -159,8 +166,8 @@ impl DatabaseUrlError {
             }
             Self::NoKey => Some("name the file of its key in sslkey".into()),
             Self::NoTlsVersion => Some("castoff speaks TLSv1.2 and TLSv1.3".into()),
-            Self::SessionNotWritable { .. } => {
-                Some("use target_session_attrs=read-write, primary or any".into())
+            Self::MixedList { .. } => {
+                Some("list either what may be, or with ! before each what may not be".into())
             }
             Self::NoUser => Some("set PGUSER, or name the user in the URL".into()),
             Self::NotUtf8 { .. }
@@ -209,7 +216,10 @@ impl fmt::Display for DatabaseUrlError {
             Self::Unsupported { key } => {
                 write!(f, "this version of castoff does not support the parameter {key} as given")
             }
-            Self::ForeignParameter { key, owner } => {
+            Self::DotNet => f.write_str(
+                "this is a connection string of .NET's, and castoff reads postgresql:// URLs",
+            ),
+            Self::ForeignParameter { key, owner, .. } => {
                 write!(f, "the parameter {key} is one of {owner}, not of PostgreSQL")
             }
             Self::WeakSslmode { mode, with, .. } => {
@@ -228,8 +238,8 @@ impl fmt::Display for DatabaseUrlError {
                 "between ssl_min_protocol_version and ssl_max_protocol_version there is no version \
                  of TLS that castoff speaks",
             ),
-            Self::SessionNotWritable { wanted } => {
-                write!(f, "target_session_attrs={wanted} asks for a server that can't be migrated")
+            Self::MixedList { name } => {
+                write!(f, "{name} has both methods with a ! and methods without one")
             }
             Self::InvalidValue { name, expected } => {
                 write!(f, "the value of {name} is not {expected}")

@@ -8,31 +8,33 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Password;
+use super::dialect::{Dialect, sslmode_of_ssl};
 use super::error::DatabaseUrlError;
-use super::parameter::{Meaning, Parameter, meaning, sslmode_of_ssl};
+use super::parameter::{Meaning, Parameter, meaning};
 use crate::revision::nearest;
 
 /// How the URLs of other products begin; without a colon, every scheme that begins so is meant.
-const FOREIGN_SCHEMES: [&str; 18] = [
+const FOREIGN_SCHEMES: [&str; 16] = [
     "cockroachdb://",
     "file:",
     "http://",
     "https://",
-    "jdbc:",
     "mariadb",
     "mongodb",
     "mssql",
     "mysql",
     "oracle",
-    "pgsql://",
     "prisma",
-    "psql://",
     "redis",
     "redshift",
+    "socket:",
     "sqlite",
-    "sqlserver://",
+    "sqlserver",
     "timescaledb",
 ];
+
+/// The names that PostgreSQL has in URLs: libpq's two, and those of Django's and PHP's worlds.
+const SCHEMES: [&str; 5] = ["postgresql", "postgres", "postgis", "pgsql", "psql"];
 
 /// Parameters as they were written, before anything looks at their values.
 ///
@@ -42,6 +44,8 @@ pub(crate) struct Parameters {
     values: BTreeMap<Parameter, Given>,
     /// The password as it stood in the text, if that differs from what it means.
     password_as_written: Option<Password>,
+    /// Settings of the server that other clients have keys for.
+    settings: Vec<(String, String)>,
 }
 
 struct Given {
@@ -57,17 +61,33 @@ impl Parameters {
             return Err(DatabaseUrlError::NulByte);
         }
         let text = text.trim_start();
+        let (dialect, text) =
+            match ["jdbc:", "r2dbc:"].iter().find(|start| begins_with(text, start)) {
+                Some(start) => (Dialect::Jdbc, &text[start.len()..]),
+                None => (Dialect::Libpq, text),
+            };
         if let Some(scheme) = FOREIGN_SCHEMES.into_iter().find(|scheme| begins_with(text, scheme)) {
             return Err(DatabaseUrlError::ForeignScheme { scheme: scheme_name(scheme) });
         }
-        match text.split_once("://") {
-            Some((scheme, rest)) if is_scheme(scheme) => {
-                let dialect = scheme.split('+').next().unwrap_or_default();
-                if !matches!(dialect, "postgresql" | "postgres") {
+        match (dialect, text.split_once("://")) {
+            (_, Some((scheme, rest))) if is_scheme(scheme) => {
+                let (product, dialect) = match scheme.split_once('+') {
+                    Some((product, _)) => (product, Dialect::Driver),
+                    None => (scheme, dialect),
+                };
+                if !SCHEMES.contains(&product) {
                     return Err(DatabaseUrlError::UnknownScheme);
                 }
-                parse_url(rest.trim_end())
+                parse_url(rest.trim_end(), dialect)
             }
+            (Dialect::Jdbc, _) => match text.strip_prefix("postgresql:") {
+                Some(database) => {
+                    let database = database.trim_start_matches('/').trim_end();
+                    parse_url(&format!("/{database}"), dialect)
+                }
+                None => Err(DatabaseUrlError::ForeignScheme { scheme: "jdbc" }),
+            },
+            _ if text.starts_with('/') => parse_path(text.trim_end()),
             _ => parse_pairs(text),
         }
     }
@@ -78,13 +98,26 @@ impl Parameters {
         self.values.entry(parameter).or_insert(Given { value, variable });
     }
 
+    /// Adds a pair of a service file, unless the text has the parameter; says whether it is one.
+    pub(crate) fn fill_pair(&mut self, key: &str, value: &str) -> bool {
+        match meaning(key, value, 0, false) {
+            Ok(Meaning::Taken(parameter)) => {
+                let given = Given { value: value.to_owned(), variable: None };
+                self.values.entry(parameter).or_insert(given);
+                true
+            }
+            Ok(Meaning::Harmless) => true,
+            Ok(Meaning::Translated(..) | Meaning::Setting(..)) | Err(_) => false,
+        }
+    }
+
     /// Whether the parameter is given, if only as an empty value.
     pub(crate) fn has(&self, parameter: Parameter) -> bool {
         self.values.contains_key(&parameter)
     }
 
     /// The value of a parameter, unless it is empty.
-    pub(super) fn value(&self, parameter: Parameter) -> Option<&str> {
+    pub(crate) fn value(&self, parameter: Parameter) -> Option<&str> {
         self.values.get(&parameter).map(|given| given.value.as_str()).filter(|v| !v.is_empty())
     }
 
@@ -98,6 +131,14 @@ impl Parameters {
 
     pub(super) fn password_as_written(&self) -> Option<&Password> {
         self.password_as_written.as_ref()
+    }
+
+    /// Settings of the server that are given by keys of other clients, as `options` has them.
+    pub(super) fn settings(&self) -> impl Iterator<Item = String> {
+        self.settings.iter().map(|(name, value)| {
+            let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
+            format!("-c {name}={value}")
+        })
     }
 
     fn set(&mut self, parameter: Parameter, value: Cow<'_, str>, written: &str) {
@@ -116,7 +157,7 @@ fn begins_with(text: &str, start: &str) -> bool {
 }
 
 fn scheme_name(start: &'static str) -> &'static str {
-    if start == "jdbc:" { "jdbc:postgresql:" } else { start.trim_end_matches("://") }
+    start.trim_end_matches("://").trim_end_matches(':')
 }
 
 fn is_scheme(scheme: &str) -> bool {
@@ -125,7 +166,7 @@ fn is_scheme(scheme: &str) -> bool {
 }
 
 /// Parses what follows `postgresql://`.
-fn parse_url(rest: &str) -> Result<Parameters, DatabaseUrlError> {
+fn parse_url(rest: &str, dialect: Dialect) -> Result<Parameters, DatabaseUrlError> {
     let mut parameters = Parameters::default();
     let rest = match rest.find(['@', '/']) {
         Some(at) if rest[at..].starts_with('@') => {
@@ -147,7 +188,28 @@ fn parse_url(rest: &str) -> Result<Parameters, DatabaseUrlError> {
     if let Some(dbname) = path.strip_prefix('/').filter(|dbname| !dbname.is_empty()) {
         parameters.set(Parameter::Dbname, decode(dbname, "database name")?, dbname);
     }
-    set_query(&mut parameters, query)?;
+    set_query(&mut parameters, query, dialect)?;
+    let addressed = [Parameter::Host, Parameter::Hostaddr, Parameter::Service];
+    if dialect == Dialect::Jdbc && !addressed.iter().any(|parameter| parameters.has(*parameter)) {
+        parameters.set(Parameter::Host, "localhost".into(), "localhost");
+    }
+    Ok(parameters)
+}
+
+/// Parses `/directory/of/a/socket`, and the database behind a space as node-postgres writes it.
+fn parse_path(text: &str) -> Result<Parameters, DatabaseUrlError> {
+    let (path, dbname) = text.split_once(' ').unwrap_or((text, ""));
+    if path.starts_with("//") || path.contains(['@', '?']) || dbname.contains([' ', '=']) {
+        return Err(DatabaseUrlError::NotAUrl);
+    }
+    let mut parameters = Parameters::default();
+    let (directory, port) = path.rsplit_once("/.s.PGSQL.").unwrap_or((path, ""));
+    parameters.set(Parameter::Host, directory.into(), directory);
+    for (parameter, value) in [(Parameter::Port, port), (Parameter::Dbname, dbname)] {
+        if !value.is_empty() {
+            parameters.set(parameter, value.into(), value);
+        }
+    }
     Ok(parameters)
 }
 
@@ -216,11 +278,17 @@ fn set_servers(
     Ok(())
 }
 
-fn set_query(parameters: &mut Parameters, query: &str) -> Result<(), DatabaseUrlError> {
+fn set_query(
+    parameters: &mut Parameters,
+    query: &str,
+    dialect: Dialect,
+) -> Result<(), DatabaseUrlError> {
     // A raw @ this late may end a password that had a raw @ and a ? in it.
     let doubtful = query.contains('@');
     let doubt = |error| if doubtful { DatabaseUrlError::UnencodedPassword } else { error };
     let mut password_seen = false;
+    let mut servers = Vec::new();
+    let mut translated = Vec::new();
     for (index, pair) in query.strip_suffix('&').unwrap_or(query).split('&').enumerate() {
         let nth = index + 1;
         if query.is_empty() {
@@ -233,13 +301,21 @@ fn set_query(parameters: &mut Parameters, query: &str) -> Result<(), DatabaseUrl
             return Err(doubt(DatabaseUrlError::ExtraEquals { nth }));
         }
         let key = decode(key, "key of a parameter")?;
-        let value = decode(written, "value of a parameter")?;
+        let spaced = match dialect {
+            Dialect::Jdbc => Cow::Owned(written.replace('+', "%20")),
+            Dialect::Libpq | Dialect::Driver => Cow::Borrowed(written),
+        };
+        let value = decode(&spaced, "value of a parameter")?;
         if key == "ssl" {
-            let mode = sslmode_of_ssl(&value).ok_or(DatabaseUrlError::InvalidValue {
+            let mode = sslmode_of_ssl(&value, dialect).ok_or(DatabaseUrlError::InvalidValue {
                 name: "ssl",
                 expected: "true or an sslmode",
             })?;
             parameters.set(Parameter::Sslmode, mode.into(), mode);
+            continue;
+        }
+        if dialect == Dialect::Driver && key == "host" && value.contains(':') {
+            servers.push(value.into_owned());
             continue;
         }
         match meaning(&key, &value, nth, !password_seen) {
@@ -247,12 +323,18 @@ fn set_query(parameters: &mut Parameters, query: &str) -> Result<(), DatabaseUrl
                 password_seen |= parameter == Parameter::Password;
                 parameters.set(parameter, value, written);
             }
+            Ok(Meaning::Translated(parameter, value)) => translated.push((parameter, value)),
+            Ok(Meaning::Setting(name, value)) => parameters.settings.push((name, value)),
             Ok(Meaning::Harmless) => {}
             Err(error @ DatabaseUrlError::UnknownParameter { .. }) => return Err(doubt(error)),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    // Prisma's sslaccept says more of the same than its sslmode, wherever that stands.
+    for (parameter, value) in translated {
+        parameters.set(parameter, value, "");
+    }
+    if servers.is_empty() { Ok(()) } else { set_servers(parameters, &servers.join(","), true) }
 }
 
 /// Parses `key=value` pairs; the last of several values of one key counts.
@@ -262,6 +344,9 @@ fn parse_pairs(text: &str) -> Result<Parameters, DatabaseUrlError> {
     let mut nameable = looks_like_pairs(text);
     if !nameable && !text.contains('=') {
         return Err(DatabaseUrlError::NotAUrl);
+    }
+    if is_dot_net(text) {
+        return Err(DatabaseUrlError::DotNet);
     }
     let mut rest = text.trim_start_matches(is_space);
     let mut nth = 0;
@@ -290,6 +375,8 @@ fn parse_pairs(text: &str) -> Result<Parameters, DatabaseUrlError> {
                 }
                 parameters.set(parameter, value.into(), start[..length].trim_matches('\''));
             }
+            Meaning::Translated(parameter, value) => parameters.set(parameter, value, ""),
+            Meaning::Setting(name, value) => parameters.settings.push((name, value)),
             Meaning::Harmless => {}
         }
         rest = start[length..].trim_start_matches(is_space);
@@ -301,6 +388,13 @@ fn parse_pairs(text: &str) -> Result<Parameters, DatabaseUrlError> {
 fn looks_like_pairs(text: &str) -> bool {
     let key = text.split(|c| c == '=' || is_space(c)).next().unwrap_or_default();
     text.contains('=') && !nearest(key, Parameter::all().map(Parameter::key)).is_empty()
+}
+
+/// Whether the text is `Host=…;Username=…`, as Npgsql reads it.
+fn is_dot_net(text: &str) -> bool {
+    let keys = ["host", "server", "username", "user id", "database", "port", "data source"];
+    let key = text.split('=').next().unwrap_or_default().trim();
+    text.contains(';') && keys.iter().any(|known| known.eq_ignore_ascii_case(key))
 }
 
 /// Reads a value up to the first unescaped character that ends it; says how long it was.

@@ -1,7 +1,9 @@
 //! libpq's connection parameters: what castoff takes, what it refuses, and whose the others are.
 
+use std::borrow::Cow;
+
+use super::dialect::foreign;
 use super::error::DatabaseUrlError;
-use super::tls::SslMode;
 use crate::revision::nearest;
 
 /// A connection parameter that castoff understands.
@@ -34,10 +36,16 @@ pub(crate) enum Parameter {
     KeepalivesInterval,
     KeepalivesCount,
     TcpUserTimeout,
+    LoadBalanceHosts,
+    RequireAuth,
+    Requirepeer,
+    Passfile,
+    Service,
+    Servicefile,
 }
 
 /// Each parameter with libpq's key and, where libpq has one, its environment variable.
-const PARAMETERS: [(Parameter, &str, Option<&str>); 27] = [
+const PARAMETERS: [(Parameter, &str, Option<&str>); 33] = [
     (Parameter::Host, "host", Some("PGHOST")),
     (Parameter::Hostaddr, "hostaddr", Some("PGHOSTADDR")),
     (Parameter::Port, "port", Some("PGPORT")),
@@ -65,83 +73,48 @@ const PARAMETERS: [(Parameter, &str, Option<&str>); 27] = [
     (Parameter::KeepalivesInterval, "keepalives_interval", None),
     (Parameter::KeepalivesCount, "keepalives_count", None),
     (Parameter::TcpUserTimeout, "tcp_user_timeout", None),
+    (Parameter::LoadBalanceHosts, "load_balance_hosts", Some("PGLOADBALANCEHOSTS")),
+    (Parameter::RequireAuth, "require_auth", Some("PGREQUIREAUTH")),
+    (Parameter::Requirepeer, "requirepeer", Some("PGREQUIREPEER")),
+    (Parameter::Passfile, "passfile", Some("PGPASSFILE")),
+    (Parameter::Service, "service", Some("PGSERVICE")),
+    (Parameter::Servicefile, "servicefile", Some("PGSERVICEFILE")),
 ];
+
+/// libpq's keys that mean nothing to castoff, whatever their value: it speaks UTF-8 with every server,
+/// and no GSSAPI.
+const MEANINGLESS: [&str; 5] =
+    ["client_encoding", "gssdelegation", "gsslib", "krbsrvname", "sslcompression"];
 
 /// libpq's other keys, with the values under which leaving them out changes nothing.
 const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("client_encoding", &["utf8", "UTF8", "utf-8", "UTF-8", "auto"]),
-    ("gssdelegation", &["0"]),
     ("gssencmode", &["disable", "prefer"]),
-    ("gsslib", &[]),
-    ("krbsrvname", &[]),
-    ("load_balance_hosts", &["disable"]),
-    ("max_protocol_version", &[]),
-    ("min_protocol_version", &[]),
-    ("passfile", &[]),
-    ("replication", &["0", "false", "off", "no"]),
-    ("require_auth", &[]),
-    ("requirepeer", &[]),
-    ("requiressl", &["0"]),
-    ("service", &[]),
-    ("sslcompression", &["0"]),
-    ("sslcrl", &[]),
-    ("sslcrldir", &[]),
+    ("max_protocol_version", &["3.0", "3.2", "latest"]),
+    ("min_protocol_version", &["3.0"]),
     ("oauth_client_id", &[]),
     ("oauth_client_secret", &[]),
     ("oauth_issuer", &[]),
+    ("oauth_scope", &[]),
+    ("replication", &["0", "false", "off", "no"]),
+    ("requiressl", &["0"]),
     ("scram_client_key", &[]),
-    ("servicefile", &[]),
-];
-
-/// Keys that other clients put into a URL.
-const FOREIGN: &[(&str, &str)] = &[
-    ("schema", "Prisma"),
-    ("pgbouncer", "Prisma"),
-    ("connection_limit", "Prisma"),
-    ("pool_timeout", "Prisma"),
-    ("socket_timeout", "Prisma"),
-    ("statement_cache_size", "Prisma"),
-    ("sslidentity", "Prisma"),
-    ("sslaccept", "Prisma"),
-    ("currentSchema", "JDBC"),
-    ("ApplicationName", "JDBC"),
-    ("loginTimeout", "JDBC"),
-    ("connectTimeout", "JDBC"),
-    ("socketTimeout", "JDBC"),
-    ("tcpKeepAlive", "JDBC"),
-    ("targetServerType", "JDBC"),
-    ("prepareThreshold", "JDBC"),
-    ("reWriteBatchedInserts", "JDBC"),
-    ("stringtype", "JDBC"),
-    ("charset", "SQLAlchemy's drivers"),
-    ("async_fallback", "SQLAlchemy's drivers"),
-    ("command_timeout", "asyncpg"),
-    ("prepared_statement_cache_size", "asyncpg"),
-    ("prepared_statement_name_func", "asyncpg"),
-    ("server_settings", "asyncpg"),
-    ("timeout", "asyncpg"),
-    ("pool", "Rails"),
-    ("encoding", "Rails"),
-    ("search_path", "pgx and lib/pq"),
-    ("pool_max_conns", "pgx"),
-    ("default_query_exec_mode", "pgx"),
-    ("statement-cache-capacity", "sqlx"),
-    ("x-migrations-table", "golang-migrate"),
+    ("scram_server_key", &[]),
+    ("sslcrl", &[]),
+    ("sslcrldir", &[]),
+    ("sslkeylogfile", &[]),
 ];
 
 /// What a key means to castoff.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// A parameter that castoff takes.
     Taken(Parameter),
-    /// A parameter of libpq that has, with this value, no effect.
+    /// The same, by another client's name or with another client's value.
+    Translated(Parameter, Cow<'static, str>),
+    /// A setting of the server for the session, and its value.
+    Setting(String, String),
+    /// A parameter that has, with this value, no effect.
     Harmless,
-}
-
-/// The `sslmode` that a URL's `ssl=…` stands for: `true` as in JDBC, which libpq reads too, or the
-/// mode itself as in asyncpg.
-pub(super) fn sslmode_of_ssl(value: &str) -> Option<&'static str> {
-    let value = if value == "true" { "require" } else { value };
-    SslMode::named(value)
 }
 
 /// Finds out what `key` with `value` means.
@@ -154,6 +127,10 @@ pub(super) fn meaning(
     nth: usize,
     nameable: bool,
 ) -> Result<Meaning, DatabaseUrlError> {
+    if (key, value) == ("sslmode", "no-verify") {
+        // node-postgres' word for it.
+        return Ok(Meaning::Translated(Parameter::Sslmode, "require".into()));
+    }
     if let Some((parameter, ..)) = PARAMETERS.iter().find(|(_, name, _)| *name == key) {
         return Ok(Meaning::Taken(*parameter));
     }
@@ -164,8 +141,11 @@ pub(super) fn meaning(
             Err(DatabaseUrlError::Unsupported { key })
         };
     }
-    if let Some((key, owner)) = FOREIGN.iter().find(|(name, _)| *name == key) {
-        return Err(DatabaseUrlError::ForeignParameter { key, owner });
+    if MEANINGLESS.contains(&key) {
+        return Ok(Meaning::Harmless);
+    }
+    if let Some(meaning) = foreign(key, value)? {
+        return Ok(meaning);
     }
     let shown = nameable && looks_like_a_key(key);
     let names = PARAMETERS.map(|(_, name, _)| name);
@@ -222,7 +202,8 @@ mod tests {
     fn no_key_has_two_meanings() {
         let mut keys: Vec<&str> = PARAMETERS.iter().map(|(_, key, _)| *key).collect();
         keys.extend(UNSUPPORTED.iter().map(|(key, _)| *key));
-        keys.extend(FOREIGN.iter().map(|(key, _)| *key));
+        keys.extend(MEANINGLESS);
+        keys.extend(super::super::dialect::keys());
         let count = keys.len();
         keys.sort_unstable();
         keys.dedup();

@@ -123,6 +123,102 @@ fn sqlalchemys_drivers_and_white_space_around_a_url_are_passed_over() {
 }
 
 #[test]
+fn other_clients_urls_mean_what_they_mean_to_them() {
+    for (text, same) in [
+        ("jdbc:postgresql://h:1/d?user=u&password=p", "postgresql://u:p@h:1/d"),
+        ("jdbc:postgresql://a:1,b:2/d?user=u", "postgresql://u@a:1,b:2/d"),
+        ("jdbc:postgresql:d?user=u", "postgresql://u@localhost/d"),
+        ("jdbc:postgresql:/?user=u", "postgresql://u@localhost/u"),
+        ("JDBC:postgresql://h/d?user=u&password=a+b", "postgresql://u:a%20b@h/d"),
+        ("jdbc:postgresql://h/d?user=u&ssl=true", "postgresql://u@h/d?sslmode=verify-full"),
+        ("jdbc:postgresql://h/d?user=u&ssl=false", "postgresql://u@h/d"),
+        (
+            "jdbc:postgresql://h/d?user=u&ApplicationName=shop&loginTimeout=3&tcpKeepAlive=false\
+             &targetServerType=preferSecondary&loadBalanceHosts=true&prepareThreshold=0",
+            "user=u host=h dbname=d application_name=shop connect_timeout=3 keepalives=0 \
+             target_session_attrs=prefer-standby load_balance_hosts=random",
+        ),
+        (
+            "jdbc:postgresql://h/d?user=u&currentSchema=a,b",
+            "postgresql://u@h/d?options=-c%20search_path%3Da,b",
+        ),
+        ("r2dbc:postgresql://u:p@h/d", "postgresql://u:p@h/d"),
+        (
+            "postgresql://u@h/d?schema=my+app&pgbouncer=true&connection_limit=1&pool_timeout=9",
+            r#"user=u host=h dbname=d options='-c search_path="my+app"'"#,
+        ),
+        (
+            "postgresql://u@h/d?schema=two%20words&options=-c%20a.b%3D1",
+            r#"user=u host=h dbname=d options='-c a.b=1 -c search_path="two\\ words"'"#,
+        ),
+        ("postgresql://u@h?sslaccept=strict&sslmode=require", "host=h user=u sslmode=verify-full"),
+        (
+            "postgresql://u@h?sslmode=require&sslaccept=accept_invalid_certs",
+            "host=h user=u sslmode=require",
+        ),
+        ("postgresql://u@h?sslmode=no-verify&max=3", "host=h user=u sslmode=require"),
+        ("postgresql://u@h?ssl=0", "host=h user=u sslmode=disable"),
+        ("postgresql://u@h?ssl=no-verify", "host=h user=u sslmode=require"),
+        (
+            "postgresql://u@h?ssl-mode=require&ssl-ca=/ca",
+            "host=h user=u sslmode=require sslrootcert=/ca",
+        ),
+        ("postgresql://u@h?options[search_path]=a", "host=h user=u options='-c search_path=a'"),
+        (
+            "postgresql://u@h?x-migrations-table=t&search_path=a",
+            "host=h user=u options='-c search_path=a'",
+        ),
+        ("postgresql+psycopg://u@/d?host=a:1&host=b:2", "postgresql://u@a:1,b:2/d"),
+        ("postgresql+asyncpg://u@h/d?timeout=3&command_timeout=5", "postgresql://u@h/d"),
+        ("postgis://u@h/d", "postgresql://u@h/d"),
+        ("/var/run/postgresql", "host=/var/run/postgresql user=me"),
+        ("/cloudsql/p:r:i shop", "host=/cloudsql/p:r:i user=me dbname=shop"),
+        ("/tmp/.s.PGSQL.5433", "host=/tmp port=5433 user=me"),
+    ] {
+        let read = |text: &str| {
+            let parameters =
+                Parameters::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let mut read = DatabaseUrl::new(&parameters, || Some("me".to_owned()))
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            read.password_as_written = None;
+            read
+        };
+        let (theirs, ours) = (read(text), read(same));
+        assert!(theirs == ours, "{text}: {theirs} {:?} {:?}", theirs.options, ours.options);
+    }
+}
+
+#[test]
+fn the_password_file_has_a_password_for_each_server_or_for_none() {
+    let file = || PasswordFile::new("a:1:d:u:p1\n*:2:d:u:p2\nlocalhost:5432:d:u:p3".to_owned());
+    for (text, passwords) in [
+        ("user=u dbname=d host=a,b port=1,2", vec![Some("p1"), Some("p2")]),
+        ("user=u dbname=d host=a,b port=1", vec![Some("p1"), None]),
+        ("user=u dbname=d", vec![Some("p3")]),
+        ("user=u dbname=d host=localhost", vec![Some("p3")]),
+        ("user=u dbname=d host=/tmp", vec![None]),
+        ("user=u dbname=d hostaddr=::1 port=2", vec![Some("p2")]),
+        ("user=u dbname=d host=a port=1 password=own", vec![Some("own")]),
+        ("user=u dbname=e host=a port=1", vec![None]),
+    ] {
+        let url = url(text).or_passwords(&file());
+        let found: Vec<_> = url
+            .servers()
+            .map(|s| s.config.get_password().map(|p| String::from_utf8_lossy(p).into_owned()))
+            .collect();
+        assert_eq!(
+            found,
+            passwords.iter().map(|p| p.map(str::to_owned)).collect::<Vec<_>>(),
+            "{text}"
+        );
+        let shown = format!("{url} {url:?} {:?}", url.servers().collect::<Vec<_>>());
+        assert!(passwords.iter().flatten().all(|p| !shown.contains(p)), "{shown}");
+        assert_eq!(shown.contains("***"), passwords.iter().any(Option::is_some), "{shown}");
+        assert_eq!(url.secrets().count() > 0, passwords.iter().any(Option::is_some));
+    }
+}
+
+#[test]
 fn each_host_is_a_server_of_its_own() {
     let labels = |text: &str| url(text).servers().map(|s| s.label).collect::<Vec<_>>();
     for (text, expected) in [
@@ -213,7 +309,6 @@ fn what_is_refused_is_refused_by_name() {
         ("mysql+pymysql://u:p@h/d", "a mysql URL"),
         ("MariaDB://u:p@h/d", "a mariadb URL"),
         ("sqlite:///d", "a sqlite URL"),
-        ("jdbc:postgresql://h/d?user=u", "a jdbc:postgresql: URL"),
         ("prisma+postgres://accelerate", "a prisma URL"),
         ("cockroachdb://u:p@h/d", "a cockroachdb URL"),
         ("foo://h", "does not begin with postgresql://"),
@@ -233,16 +328,24 @@ fn what_is_refused_is_refused_by_name() {
         ("host=h sslcrl=/crl", "the parameter sslcrl"),
         ("host=h ssl_min_protocol_version=SSLv3", "is not TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3"),
         ("host=h ssl_max_protocol_version=TLSv1", "no version of TLS that castoff speaks"),
-        ("postgresql://h?passfile=/x", "the parameter passfile"),
-        ("postgresql://h?service=x", "the parameter service"),
         ("postgresql://h?channel_binding=yes", "channel_binding is not disable, prefer or"),
-        ("postgresql://h?schema=public", "schema is one of Prisma"),
-        ("postgresql://h?pgbouncer=true", "pgbouncer is one of Prisma"),
-        ("postgresql://h?connection_limit=5", "connection_limit is one of Prisma"),
-        ("postgresql://h?currentSchema=x", "currentSchema is one of JDBC"),
-        ("postgresql://h?command_timeout=5", "command_timeout is one of asyncpg"),
-        ("postgresql://h?target_session_attrs=standby", "target_session_attrs=standby asks"),
-        ("host=h target_session_attrs=x", "is not any, read-write or primary"),
+        ("jdbc:mysql://h/d", "a mysql URL"),
+        ("jdbc:oracle:thin:@h", "a jdbc URL"),
+        ("socket:/var/run?db=d", "a socket URL"),
+        ("Host=h;Username=u;Password=p", "a connection string of .NET's"),
+        ("postgresql://h?sslidentity=x.p12", "sslidentity is one of Prisma"),
+        ("jdbc:postgresql://h/d?sslfactory=x", "sslfactory is one of JDBC"),
+        ("jdbc:postgresql://h/d?readOnly=true", "readOnly is one of JDBC"),
+        ("postgresql://h?server_settings=x", "server_settings is one of asyncpg"),
+        ("jdbc:postgresql://h?targetServerType=x", "the value of targetServerType is not one"),
+        ("host=h target_session_attrs=x", "is not any, read-write, read-only, primary, standby"),
+        ("host=h load_balance_hosts=yes", "load_balance_hosts is not disable or random"),
+        ("host=h require_auth=x", "require_auth is not a list"),
+        ("host=h require_auth=md5,!none", "with a ! and methods without one"),
+        ("host=h gssencmode=require", "the parameter gssencmode"),
+        ("host=h min_protocol_version=3.2", "the parameter min_protocol_version"),
+        ("//host/db", "neither a postgresql:// URL nor"),
+        ("user=''", "no user is named"),
         ("host=h hots=x", "no connection parameter hots"),
         ("postgresql://h?hots=x", "no connection parameter hots"),
         ("postgresql://h?foo=x", "no connection parameter foo"),
@@ -336,11 +439,11 @@ fn unix_sockets_ignore_sslmode() {
 fn a_hint_says_what_to_write_instead() {
     for (text, hint) in [
         ("mysql://h", "CASTOFF_DATABASE_URL"),
-        ("jdbc:postgresql://h/d", "write postgresql://user:password@host:5432/database"),
+        ("host=h require_auth=md5,!none", "before each what may not be"),
+        ("jdbc:postgresql://h/d?readOnly=true", "write a URL without it"),
         ("postgresql://u:p@q@h", "PGPASSWORD"),
         ("postgresql://h?hots=x", "did you mean host?"),
         ("host=h usr=x", "did you mean user?"),
-        ("postgresql://h?schema=public", "CASTOFF_DATABASE_URL"),
         ("postgresql://h?sslmode=verify-ca", "name the file of the CA's certificate"),
         ("postgresql://h?sslmode=require&sslrootcert=system", "set sslmode to verify-full"),
         ("host=h pass word", "quote a value with spaces"),

@@ -39,6 +39,27 @@ pub enum SettingsError {
         /// What it should be.
         expected: &'static str,
     },
+    /// The service file that was named, or is there, can't be read.
+    UnreadableService {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line of a service that castoff can't follow.
+    WrongService {
+        /// The service file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong about it.
+        problem: &'static str,
+    },
+    /// No service file has the service that is named.
+    NoService {
+        /// The files that are there.
+        searched: Vec<PathBuf>,
+    },
     /// A setting's value is not one that it can have.
     InvalidValue {
         /// The variable, or the flag with its dashes.
@@ -70,7 +91,15 @@ impl SettingsError {
     /// Says what to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotUtf8 { .. } | Self::InvalidValue { .. } | Self::Environment => None,
+            Self::NotUtf8 { .. }
+            | Self::InvalidValue { .. }
+            | Self::WrongService { .. }
+            | Self::Environment => None,
+            Self::UnreadableService { .. } | Self::NoService { .. } => Some(
+                "a service is [NAME] and key=value lines in the file that PGSERVICEFILE names, in \
+                 ~/.pg_service.conf, or in pg_service.conf of PGSYSCONFDIR"
+                    .into(),
+            ),
             Self::BothSet { variable, file_variable } => {
                 Some(format!("unset {variable} or {file_variable}"))
             }
@@ -101,6 +130,19 @@ impl fmt::Display for SettingsError {
             Self::UnusableFile { variable, path, expected } => {
                 write!(f, "the file that {variable} names{} is not {expected}", shown(path))
             }
+            Self::UnreadableService { path, .. } => {
+                write!(f, "the service file{} can't be read", shown(path))
+            }
+            Self::WrongService { path, line, problem } => {
+                write!(f, "line {line} of the service file{} {problem}", shown(path))
+            }
+            Self::NoService { searched } if searched.is_empty() => {
+                f.write_str("a service is named, and there is no service file")
+            }
+            Self::NoService { searched } => {
+                f.write_str("the service that is named is not defined in")?;
+                searched.iter().try_for_each(|path| f.write_str(&shown(path)))
+            }
             Self::InvalidValue { name, found, expected } => {
                 write!(f, "{name} is {found}, and should be {expected}")
             }
@@ -117,7 +159,7 @@ impl fmt::Display for SettingsError {
 }
 
 /// A path between commas, unless it may be the secret itself, put where its file belongs.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
     if path.is_absolute() { format!(", {text},") } else { String::new() }
 }
@@ -125,11 +167,15 @@ fn shown(path: &Path) -> String {
 impl std::error::Error for SettingsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::UnreadableFile { source, .. } => Some(source),
+            Self::UnreadableFile { source, .. } | Self::UnreadableService { source, .. } => {
+                Some(source)
+            }
             Self::Database { source, .. } => Some(source),
             Self::NotUtf8 { .. }
             | Self::BothSet { .. }
             | Self::UnusableFile { .. }
+            | Self::WrongService { .. }
+            | Self::NoService { .. }
             | Self::InvalidValue { .. }
             | Self::Unsupported { .. }
             | Self::NoDatabase

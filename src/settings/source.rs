@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
 use super::error::SettingsError;
+use super::file;
 use super::variables::{advice, is_binding, known, unread};
 
 /// Where a value came from.
@@ -57,7 +56,7 @@ impl Sources {
             } else if let Some(variable) = known(name) {
                 let value = value.into_string().map_err(|_| SettingsError::NotUtf8 { variable })?;
                 sources.values.insert(variable, (value, Origin::Environment));
-            } else if let Some(variable) = unread(name) {
+            } else if let Some(variable) = unread(name, &value) {
                 if is_binding(variable, &value.to_string_lossy()) {
                     sources.binding = Some(variable);
                 }
@@ -108,15 +107,12 @@ impl Sources {
 
 /// Reads a file without the newline at its end, which every editor and `echo` leaves there.
 fn read_secret(variable: &'static str, path: &Path) -> Result<String, SettingsError> {
-    // Nobody's secret is longer; /dev/zero and a log file in the wrong place are.
-    const LONGEST: u64 = 64 * 1024;
     let unusable =
         |expected| SettingsError::UnusableFile { variable, path: path.to_owned(), expected };
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(
-        |source| SettingsError::UnreadableFile { variable, path: path.to_owned(), source },
-    )?;
-    if bytes.len() as u64 > LONGEST {
+    let bytes = file::read(path, file::LONGEST_SECRET).map_err(|source| {
+        SettingsError::UnreadableFile { variable, path: path.to_owned(), source }
+    })?;
+    if bytes.len() as u64 > file::LONGEST_SECRET {
         return Err(unusable("a secret: it is longer than 64 KiB"));
     }
     let mut text = String::from_utf8(bytes).map_err(|_| unusable("UTF-8"))?;

@@ -3,10 +3,14 @@
 
 use std::path::PathBuf;
 
-/// The name in `/etc/passwd` of the effective user, if it has one: images often don't.
+/// The name of the effective user, if it has one: images often don't.
 pub(super) fn name() -> Option<String> {
-    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    name_in(&passwd, rustix::process::geteuid().as_raw())
+    name_of(rustix::process::geteuid().as_raw())
+}
+
+/// The name in `/etc/passwd` of a user.
+pub(crate) fn name_of(id: u32) -> Option<String> {
+    name_in(&std::fs::read_to_string("/etc/passwd").ok()?, id)
 }
 
 /// The home in `/etc/passwd` of the effective user, if it has one.

@@ -1,5 +1,7 @@
 //! The environment variables that castoff reads: one table for reading, flags, help and advice.
 
+use std::ffi::OsStr;
+
 use crate::database_url::Parameter;
 use crate::revision::nearest;
 
@@ -75,16 +77,7 @@ pub(super) static SECRET_VARIABLES: [&str; 4] = [
 const BUILD_VARIABLE: &str = "CASTOFF_MIGRATIONS";
 
 /// Variables that change how libpq connects, and that castoff does not read.
-const UNREAD: [&str; 8] = [
-    "PGPASSFILE",
-    "PGREQUIREAUTH",
-    "PGREQUIREPEER",
-    "PGREQUIRESSL",
-    "PGSERVICE",
-    "PGSERVICEFILE",
-    "PGSSLCRL",
-    "PGSSLCRLDIR",
-];
+const UNREAD: [&str; 4] = ["PGGSSENCMODE", "PGREQUIRESSL", "PGSSLCRL", "PGSSLCRLDIR"];
 
 impl Variable {
     /// Whether its value may be shown to nobody, and so can't be a flag.
@@ -111,15 +104,16 @@ pub(super) fn flag(name: &str) -> String {
 /// Finds castoff's name for a variable it reads, whoever's variable it is.
 pub(super) fn known(name: &str) -> Option<&'static str> {
     let own = VARIABLES.iter().map(|variable| variable.name);
-    let others = ["DATABASE_URL", "DATABASE_URL_FILE", "PGPASSWORD_FILE"];
+    let others = ["DATABASE_URL", "DATABASE_URL_FILE", "PGPASSWORD_FILE", "PGSYSCONFDIR"];
     own.chain(others)
         .chain(Parameter::all().filter_map(Parameter::variable))
         .find(|known| *known == name)
 }
 
-/// Finds a variable of libpq's that castoff doesn't read.
-pub(super) fn unread(name: &str) -> Option<&'static str> {
-    UNREAD.into_iter().find(|unread| *unread == name)
+/// Finds a variable of libpq's that castoff doesn't read, and whose value asks for something.
+pub(super) fn unread(name: &str, value: &OsStr) -> Option<&'static str> {
+    let asks = name != "PGGSSENCMODE" || value == "require";
+    UNREAD.into_iter().find(|unread| *unread == name && asks)
 }
 
 /// Whether an unread variable forbids what castoff would do without it: go to another server than
@@ -127,7 +121,7 @@ pub(super) fn unread(name: &str) -> Option<&'static str> {
 pub(super) fn is_binding(variable: &str, value: &str) -> bool {
     match variable {
         "PGREQUIRESSL" => value == "1",
-        "PGREQUIREAUTH" | "PGREQUIREPEER" | "PGSERVICE" | "PGSSLCRL" | "PGSSLCRLDIR" => true,
+        "PGGSSENCMODE" | "PGSSLCRL" | "PGSSLCRLDIR" => true,
         _ => false,
     }
 }
