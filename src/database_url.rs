@@ -117,10 +117,7 @@ impl DatabaseUrl {
             tls.check(endpoint.host.as_deref())?;
         }
         let text = |parameter| parameters.value(parameter).map(str::to_owned);
-        // A user who is given as nobody is not replaced by who this process is.
-        let user = text(Parameter::User)
-            .or_else(|| if parameters.has(Parameter::User) { None } else { user() });
-        let user = user.ok_or(DatabaseUrlError::NoUser)?;
+        let user = text(Parameter::User).or_else(user).ok_or(DatabaseUrlError::NoUser)?;
         let dbname = text(Parameter::Dbname).unwrap_or_else(|| user.clone());
         for (parameter, value) in [(Parameter::User, &user), (Parameter::Dbname, &dbname)] {
             if value.contains("://") {

@@ -81,6 +81,7 @@ impl Reason {
                 state.starts_with("28")
                     || state == "42501"
                     || (state.is_empty() && !error.tls && error.message.contains("password"))
+                    || error.io == Some(io::ErrorKind::PermissionDenied)
             }
             Self::Role { .. } => true,
             Self::NoAnswer(_)

@@ -345,7 +345,6 @@ fn what_is_refused_is_refused_by_name() {
         ("host=h gssencmode=require", "the parameter gssencmode"),
         ("host=h min_protocol_version=3.2", "the parameter min_protocol_version"),
         ("//host/db", "neither a postgresql:// URL nor"),
-        ("user=''", "no user is named"),
         ("host=h hots=x", "no connection parameter hots"),
         ("postgresql://h?hots=x", "no connection parameter hots"),
         ("postgresql://h?foo=x", "no connection parameter foo"),

@@ -52,6 +52,7 @@ mod squashing; // baselines, and folders pruned to one
 // The command line.
 mod commands; // what each prints, as text and as JSON, and what it takes
 
+mod connection_strings; // each compared with what psql does with it
 mod exit_codes; // each of them, the termination message, the log as JSON
 mod reading; // a role that may SELECT, a standby, wait, the modes
 mod roles; // CASTOFF_ROLE, what a role may not, and what is set for it

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::eventually::{SOON, eventually};
 use super::port;
 use super::programs::{Programs, succeed};
-use super::psql::Psql;
+use super::psql::{self, Psql};
 use super::watchdog::Watchdog;
 
 /// The password of every role. It may be in no output of castoff's.
@@ -165,6 +165,16 @@ impl Cluster {
     pub(crate) fn log(&self) -> String {
         let log = fs::read(self.log_path()).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// The same by this text, or by the environment alone, and with nothing of this test's own.
+    pub(crate) fn plain_psql(
+        &self,
+        text: Option<&str>,
+        environment: &[(&str, &str)],
+        sql: &str,
+    ) -> Result<String, String> {
+        psql::plain(&self.programs, text, environment, sql)
     }
 
     pub(super) fn is_shared(&self) -> bool {

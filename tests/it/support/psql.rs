@@ -78,6 +78,22 @@ impl Psql {
     }
 }
 
+/// What a psql says that is told nothing but this, however it then connects.
+pub(super) fn plain(
+    programs: &Programs,
+    text: Option<&str>,
+    environment: &[(&str, &str)],
+    sql: &str,
+) -> Result<String, String> {
+    let mut command = programs.command("psql");
+    command.args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1"]);
+    if let Some(text) = text {
+        command.arg("-d").arg(text);
+    }
+    command.envs(environment.iter().copied());
+    feed(command, sql)
+}
+
 fn feed(mut command: Command, sql: &str) -> Result<String, String> {
     let mut child = command
         .args(["-f", "-"])
