@@ -57,6 +57,7 @@ mod exit_codes; // each of them, the termination message, the log as JSON
 mod reading; // a role that may SELECT, a standby, wait, the modes
 mod roles; // CASTOFF_ROLE, what a role may not, and what is set for it
 mod secrets; // the password is in no output
+mod several_servers; // which of them is taken, and which address of one
 mod tls; // each sslmode against each kind of certificate, as psql has it
 mod waiting; // what names the database, and the wait until it is ready
 
