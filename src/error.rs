@@ -221,6 +221,7 @@ fn role_to_take(not_ready: &NotReady) -> Option<&str> {
         Reason::Role { role, .. } => Some(role.as_str()),
         Reason::Error(_)
         | Reason::NoAnswer(_)
+        | Reason::NoAddress(_)
         | Reason::Standby
         | Reason::ReadOnly
         | Reason::LookAlike(_)
@@ -248,6 +249,7 @@ fn not_ready_hint(not_ready: &NotReady) -> Option<String> {
         _ => not_ready.reasons.iter().find_map(|(_, reason)| match reason {
             Reason::Error(error) | Reason::Role { error, .. } => error.hint.clone(),
             Reason::NoAnswer(_)
+            | Reason::NoAddress(_)
             | Reason::Standby
             | Reason::ReadOnly
             | Reason::LookAlike(_)

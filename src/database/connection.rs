@@ -21,10 +21,10 @@ use tracing::instrument::WithSubscriber;
 
 use super::cancel::cancel;
 use super::login::Watched;
-use super::reach::{Socket, shuffle};
+use super::reach::{Destination, Socket, shuffle};
 use super::server_error::ServerError;
 use super::tls::{self, Connected, Way};
-use crate::database_url::{DatabaseUrl, Server, TargetSession};
+use crate::database_url::{DatabaseUrl, TargetSession};
 
 /// How long a goodbye may take before the socket is simply dropped.
 const GOODBYE: Duration = Duration::from_millis(300);
@@ -32,7 +32,7 @@ const GOODBYE: Duration = Duration::from_millis(300);
 /// The servers of one database URL.
 #[derive(Debug)]
 pub(crate) struct Database {
-    servers: Vec<Server>,
+    servers: Vec<Destination>,
     connect_timeout: Duration,
     /// The role that every transaction takes.
     role: Option<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) fn new(url: &DatabaseUrl, connect_timeout: Duration) -> Self {
         Self {
-            servers: url.servers().collect(),
+            servers: url.servers().map(Destination::new).collect(),
             connect_timeout,
             role: None,
             dealers: Mutex::default(),
@@ -75,7 +75,12 @@ impl Database {
 
     /// How messages name a server.
     pub(crate) fn label(&self, server: usize) -> &str {
-        &self.servers[server].label
+        &self.servers[server].server.label
+    }
+
+    /// Whether an attempt at a server that was given up waits for the addresses of its name.
+    pub(super) fn is_looked_up(&self, server: usize) -> bool {
+        self.servers[server].is_looked_up()
     }
 
     /// The longest that one attempt may take.
@@ -106,7 +111,7 @@ impl Database {
     /// A pool of one connection to the same server, for looking at the others.
     pub(crate) fn observer(&self, server: usize) -> Option<Pool> {
         let manager = Manager::from_connect(
-            self.servers[server].config.clone(),
+            self.servers[server].server.config.clone(),
             Observe(self.servers[server].clone()),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
@@ -212,8 +217,11 @@ enum Notices {
     Drop,
 }
 
-async fn open(server: &Server, notices: Notices) -> Result<(Client, Box<Driver>), ServerError> {
-    let Connected { client, connection, way } = tls::connect(server).await?;
+async fn open(
+    destination: &Destination,
+    notices: Notices,
+) -> Result<(Client, Box<Driver>), ServerError> {
+    let Connected { client, connection, way } = tls::connect(destination).await?;
     let ended = Arc::new(Mutex::new(None));
     let major_version = connection
         .parameter("server_version")
@@ -268,7 +276,7 @@ fn log_notice(notice: &tokio_postgres::error::DbError) {
 }
 
 /// How the pool connects: like a session, without its notices.
-struct Observe(Server);
+struct Observe(Destination);
 
 type Connecting<'a> = Pin<
     Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + 'a>,

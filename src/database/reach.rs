@@ -10,13 +10,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::JoinSet;
+use tokio::sync::Mutex;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts};
 
@@ -27,6 +29,25 @@ use crate::stop::pause;
 /// How long an address is tried alone before the next one is tried too (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// How long a name's addresses are taken for true; as long as the system asks three silent name
+/// servers twice.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// A server, and what is known of the way to it.
+#[derive(Debug, Clone)]
+pub(super) struct Destination {
+    pub(super) server: Arc<Server>,
+    lookup: Arc<Mutex<Option<Lookup>>>,
+}
+
+/// The question for the addresses of a name. It outlives the attempt that has asked it: behind a
+/// name server that says nothing, the answer of the next one takes longer than an attempt may.
+#[derive(Debug)]
+struct Lookup {
+    asked: Instant,
+    answer: JoinHandle<io::Result<Vec<SocketAddr>>>,
+}
+
 /// An open socket; or the error with which none could be opened, which is its answer to everything.
 ///
 /// tokio-postgres makes its own errors and takes them from nobody: it has to hear of this one.
@@ -36,18 +57,35 @@ pub(super) enum Socket {
     Failed(Option<io::Error>),
 }
 
-/// Opens a socket to a server; `again` is the address that an earlier one led to.
-pub(super) async fn reach(server: &Server, again: Option<SocketAddr>) -> Socket {
-    open(server, again).await.unwrap_or_else(|error| Socket::Failed(Some(error)))
+impl Destination {
+    pub(super) fn new(server: Server) -> Self {
+        Self { server: Arc::new(server), lookup: Arc::default() }
+    }
+
+    /// Opens a socket to it; `again` is the address that an earlier one led to.
+    pub(super) async fn reach(&self, again: Option<SocketAddr>) -> Socket {
+        open(self, again).await.unwrap_or_else(|error| Socket::Failed(Some(error)))
+    }
+
+    /// Whether an attempt that was given up waits for the addresses of its name.
+    pub(super) fn is_looked_up(&self) -> bool {
+        self.lookup
+            .try_lock()
+            .is_ok_and(|lookup| lookup.as_ref().is_some_and(|lookup| !lookup.answer.is_finished()))
+    }
 }
 
-async fn open(server: &Server, again: Option<SocketAddr>) -> io::Result<Socket> {
+async fn open(destination: &Destination, again: Option<SocketAddr>) -> io::Result<Socket> {
+    let Destination { server, lookup } = destination;
     let config = &server.config;
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let addresses = match (again, config.get_hostaddrs(), config.get_hosts()) {
         (Some(address), ..) => vec![address],
         (None, [address, ..], _) => vec![SocketAddr::new(*address, port)],
-        (None, [], [Host::Tcp(name), ..]) => look_up(name, port, config).await?,
+        (None, [], [Host::Tcp(name), ..]) => {
+            let found = addresses(&mut *lookup.lock().await, name, port).await?;
+            in_turn(found, config)
+        }
         (None, [], [Host::Unix(directory), ..]) => {
             let socket = UnixStream::connect(directory.join(format!(".s.PGSQL.{port}"))).await?;
             check_peer(&socket, server.required_peer.as_deref())?;
@@ -61,13 +99,32 @@ async fn open(server: &Server, again: Option<SocketAddr>) -> io::Result<Socket> 
     Ok(Socket::Tcp(stream))
 }
 
-/// The addresses of a name, its two families by turns and each in the system's order.
-async fn look_up(name: &str, port: u16, config: &Config) -> io::Result<Vec<SocketAddr>> {
-    let mut found: Vec<_> = tokio::net::lookup_host((name, port)).await?.collect();
+/// The addresses of a name: the answer to the question that an earlier attempt has asked, if that is
+/// still under way.
+async fn addresses(
+    lookup: &mut Option<Lookup>,
+    name: &str,
+    port: u16,
+) -> io::Result<Vec<SocketAddr>> {
+    if lookup.as_ref().is_some_and(|lookup| lookup.asked.elapsed() > FRESH) {
+        *lookup = None;
+    }
+    let under_way = lookup.get_or_insert_with(|| {
+        let host = (name.to_owned(), port);
+        let answer = async { Ok(tokio::net::lookup_host(host).await?.collect()) };
+        Lookup { asked: Instant::now(), answer: tokio::spawn(answer) }
+    });
+    let answer = (&mut under_way.answer).await;
+    *lookup = None;
+    answer?
+}
+
+/// The addresses with their two families by turns, each in the system's order.
+fn in_turn(mut found: Vec<SocketAddr>, config: &Config) -> Vec<SocketAddr> {
     if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
         shuffle(&mut found);
     }
-    Ok(by_turns(found))
+    by_turns(found)
 }
 
 /// Brings servers or addresses into an order that chance decides.

@@ -31,8 +31,8 @@ pub(super) use stream::Stream;
 use verifier::Verifier;
 
 use super::login::Watched;
-use super::reach::{Socket, reach};
-use crate::database_url::{Negotiation, Roots, Server, ServerTls, SslMode};
+use super::reach::{Destination, Socket};
+use crate::database_url::{Negotiation, Roots, ServerTls, SslMode};
 
 /// The request for TLS (PostgreSQL, "Message Formats", `SSLRequest`).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -73,25 +73,25 @@ pub(super) struct Before {
 /// How one server was reached.
 #[derive(Debug, Clone)]
 pub(super) struct Way {
-    server: Arc<Server>,
+    destination: Destination,
     address: Option<SocketAddr>,
     protection: Protection,
 }
 
 /// Connects as `sslmode` says: with `allow` first without TLS, with `prefer` first with it.
-pub(super) async fn connect(server: &Server) -> Result<Connected, Unconnected> {
-    let (first, second) = match server.tls.as_ref().map(|tls| tls.parameters.mode) {
+pub(super) async fn connect(destination: &Destination) -> Result<Connected, Unconnected> {
+    let (first, second) = match destination.server.tls.as_ref().map(|tls| tls.parameters.mode) {
         None | Some(SslMode::Disable) => (Protection::None, None),
         Some(SslMode::Allow) => (Protection::None, Some(Protection::IfOffered)),
         Some(SslMode::Prefer) => (Protection::IfOffered, Some(Protection::None)),
         Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Protection::Tls, None),
     };
-    let error = match Box::pin(attempt(server, first)).await {
+    let error = match Box::pin(attempt(destination, first)).await {
         Ok(connected) => return Ok(connected),
         Err(error) => error,
     };
     match second.filter(|_| deserves_another_way(&error)) {
-        Some(second) => Box::pin(attempt(server, second)).await.map_err(|last| {
+        Some(second) => Box::pin(attempt(destination, second)).await.map_err(|last| {
             let with_tls = first != Protection::None;
             Unconnected { error: last, before: Some(Before { with_tls, error }) }
         }),
@@ -100,14 +100,14 @@ pub(super) async fn connect(server: &Server) -> Result<Connected, Unconnected> {
 }
 
 async fn attempt(
-    server: &Server,
+    destination: &Destination,
     protection: Protection,
 ) -> Result<Connected, tokio_postgres::Error> {
-    let socket = reach(server, None).await;
+    let socket = destination.reach(None).await;
     // A socket that is none says why, and no handshake's error is to stand before that.
     let protection = if socket.has_failed() { Protection::None } else { protection };
-    let way = Way { server: Arc::new(server.clone()), address: socket.address(), protection };
-    let mut config = server.config.clone();
+    let way = Way { destination: destination.clone(), address: socket.address(), protection };
+    let mut config = destination.server.config.clone();
     config.ssl_mode(Handshake::Require).ssl_negotiation(SslNegotiation::Direct);
     let (client, connection) = config.connect_raw(socket, way.clone()).await?;
     Ok(Connected { client, connection, way })
@@ -136,7 +136,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Watched<Stream<S>>, TlsError>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        let allowed = self.server.allowed_auth;
+        let allowed = self.destination.server.allowed_auth;
         Box::pin(async move { Ok(Watched::new(self.protect(stream).await?, allowed)) })
     }
 }
@@ -144,15 +144,15 @@ where
 impl Way {
     /// Opens another socket to the same server, at the same address.
     pub(super) async fn reach_again(&self) -> Socket {
-        reach(&self.server, self.address).await
+        self.destination.reach(self.address).await
     }
 
     async fn protect<S>(self, mut stream: S) -> Result<Stream<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Some(tls) = self.server.tls.clone().filter(|_| self.protection != Protection::None)
-        else {
+        let tls = &self.destination.server.tls;
+        let Some(tls) = tls.as_ref().filter(|_| self.protection != Protection::None) else {
             return Ok(Stream::Plain(stream));
         };
         let is_direct = tls.parameters.negotiation == Negotiation::Direct;
@@ -169,7 +169,7 @@ impl Way {
             }
         }
         let name = server_name(tls.host.as_deref());
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(configuration(&tls)?));
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(configuration(tls)?));
         let stream = connector.connect(name, stream).await.map_err(TlsError::Handshake)?;
         if is_direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(TlsError::NotPostgres);

@@ -41,6 +41,8 @@ pub enum Reason {
     Error(ServerError),
     /// Nothing came back in the time that one attempt has.
     NoAnswer(Duration),
+    /// The addresses of its name were not known in that time.
+    NoAddress(Duration),
     /// It is a standby.
     Standby,
     /// It takes no writes.
@@ -65,9 +67,11 @@ impl Reason {
     pub fn class(&self) -> Class {
         match self {
             Self::Error(error) => classify(error),
-            Self::NoAnswer(_) | Self::Standby | Self::ReadOnly | Self::Unwanted(_) => {
-                Class::Transient
-            }
+            Self::NoAnswer(_)
+            | Self::NoAddress(_)
+            | Self::Standby
+            | Self::ReadOnly
+            | Self::Unwanted(_) => Class::Transient,
             Self::Role { .. } => Class::Settling,
             Self::LookAlike(_) | Self::ExcludesWriting(_) => Class::Permanent,
         }
@@ -85,6 +89,7 @@ impl Reason {
             }
             Self::Role { .. } => true,
             Self::NoAnswer(_)
+            | Self::NoAddress(_)
             | Self::Standby
             | Self::ReadOnly
             | Self::LookAlike(_)
@@ -98,7 +103,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => error.fmt(f),
-            Self::NoAnswer(limit) => write!(f, "no answer within {limit:?}"),
+            Self::NoAnswer(limit) => write!(f, "no answer within {}", brief(*limit)),
+            Self::NoAddress(limit) => {
+                write!(f, "no answer within {} from a name server", brief(*limit))
+            }
             Self::LookAlike(name) => write!(
                 f,
                 "it is {name}, whose locks and transactions are not PostgreSQL's: two starts could \
@@ -278,6 +286,7 @@ impl Waiting<'_> {
                     Reason::Unwanted(target.name())
                 }
                 Ok(Err(reason)) => reason,
+                Err(_) if self.database.is_looked_up(server) => Reason::NoAddress(limit),
                 Err(_) => Reason::NoAnswer(limit),
             };
             reasons.push((self.database.label(server).to_owned(), reason));
@@ -320,6 +329,11 @@ async fn explain(session: &Session, error: ServerError) -> Reason {
 
 fn class_of(reasons: &[(String, Reason)]) -> Class {
     reasons.iter().map(|(_, reason)| reason.class()).min().unwrap_or(Class::Permanent)
+}
+
+/// A time as it was set; what is left of another one, without what nobody wants to know.
+fn brief(duration: Duration) -> String {
+    format!("{:?}", Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
 }
 
 pub(crate) fn seconds(duration: Duration) -> String {

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::support::{Castoff, Database, SOON, Signal};
@@ -105,10 +106,50 @@ fn a_name_server_that_says_nothing_does_not_outlast_a_signal() {
         ])
         .args(["run", "--", "true"]);
     let waiting = castoff.spawn();
-    waiting.wait_for_line("no answer within 1s");
+    waiting.wait_for_line("no answer within 1s from a name server");
     let asked = Instant::now();
     waiting.signal(Signal::Term);
     waiting.wait(SOON).assert_code(143);
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    drop(silent);
+}
+
+/// Answers each question for the address of a name: it is 127.0.0.1.
+fn name_server(at: &str) -> JoinHandle<()> {
+    let socket = UdpSocket::bind(at).unwrap();
+    thread::spawn(move || {
+        let mut question = [0; 512];
+        while let Ok((length, client)) = socket.recv_from(&mut question) {
+            // Behind the header of 12 bytes are the name, which ends with a 0, its type and class.
+            let name = question[12..length].iter().position(|byte| *byte == 0).unwrap();
+            let end = 12 + name + 5;
+            let is_ipv4 = question[end - 4..end - 2] == [0, 1];
+            let mut answer = question[..end].to_vec();
+            answer[2..12].copy_from_slice(&[0x85, 0x80, 0, 1, 0, is_ipv4.into(), 0, 0, 0, 0]);
+            if is_ipv4 {
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 127, 0, 0, 1]);
+            }
+            socket.send_to(&answer, client).unwrap();
+        }
+    })
+}
+
+#[test]
+fn a_silent_name_server_before_a_good_one_may_take_longer_than_an_attempt() {
+    let db = Database::empty();
+    let silent = UdpSocket::bind("127.7.7.55:53").unwrap();
+    let _server = name_server("127.7.7.56:53");
+    let script =
+        "printf 'nameserver 127.7.7.55\\nnameserver 127.7.7.56\\noptions timeout:2\\n' >\"$0\"
+        mount --bind \"$0\" /etc/resolv.conf; exec \"$@\"";
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("slow-resolv.conf");
+    let castoff = Castoff::without_database()
+        .env("CASTOFF_LOG_FORMAT", "text")
+        .url(db.url().replace("127.0.0.1", "db.shop.example"))
+        .env("CASTOFF_CONNECT_TIMEOUT", "1s")
+        .env("CASTOFF_WAIT_TIMEOUT", "10s")
+        .under(["unshare", "-m", "sh", "-c", script, file.to_str().unwrap()])
+        .args(["wait"]);
+    castoff.run().assert_code(0).assert_stderr("no answer within 1s from a name server");
     drop(silent);
 }
