@@ -114,10 +114,10 @@ async fn attempt(
 }
 
 /// Whether libpq would go on with TLS after `allow`, or without it after `prefer`: the handshake
-/// failed, or the server does not let this role in by this way.
+/// failed, or the server, or a pooler (class 08), does not let this role in by this way.
 fn deserves_another_way(error: &tokio_postgres::Error) -> bool {
     match error.as_db_error() {
-        Some(error) => error.code().code().starts_with("28"),
+        Some(error) => ["08", "28"].iter().any(|class| error.code().code().starts_with(class)),
         None => failed_handshake(error).is_some_and(TlsError::is_about_the_server),
     }
 }

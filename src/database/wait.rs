@@ -141,8 +141,9 @@ fn classify(error: &ServerError) -> Class {
     };
     match (state.get(..2).unwrap_or_default(), state) {
         (_, "28000" | "28P01" | "3D000" | "42501") => Class::Settling,
-        // PgBouncer's words for what it would not pass on.
+        // PgBouncer's words for what it would not pass on, and for who has to speak TLS.
         (_, "08P01") if error.message.contains("startup parameter") => Class::Permanent,
+        (_, "08P01") if error.message.starts_with("SSL required") => Class::Permanent,
         // Connection, resources, not in the right state, operators, system, internal.
         ("08" | "53" | "55" | "57" | "58" | "XX", _) | (_, "25006" | "40001" | "40P01") => {
             Class::Transient

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use rustls::crypto::ring;
@@ -14,7 +14,8 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::{
-    Castoff, Certificates, Cluster, Database, Proxy, Run, SENTINEL, SOON, Signal, eventually,
+    Castoff, Certificates, Cluster, Database, Pooler, Proxy, Run, SENTINEL, SOON, Signal,
+    eventually,
 };
 
 /// The name that the server's certificates are for; it is in no name server.
@@ -241,6 +242,112 @@ fn allow_and_prefer_go_the_other_way_where_the_server_wants_it() {
         .assert_stderr("before, with TLS: the server's certificate does not lead to");
 }
 
+/// A server that lets nobody in and says so by this SQLSTATE; its port, and how each of its clients
+/// has come.
+fn closed(config: &Arc<ServerConfig>, sqlstate: &str) -> (u16, Arc<Mutex<Vec<Outcome>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (config, clients) = (Arc::clone(config), Arc::clone(&seen));
+    let fields = format!("SFATAL\0VFATAL\0C{sqlstate}\0Mclosed\0\0");
+    let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+    let error = [b"E", &length[..], fields.as_bytes()].concat();
+    drop(thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut first = [0; 8];
+            stream.read_exact(&mut first).unwrap();
+            if first == SSL_REQUEST {
+                clients.lock().unwrap().push(Outcome::Tls);
+                stream.write_all(b"S").unwrap();
+                let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = StreamOwned::new(tls, stream);
+                stream.read_exact(&mut first).unwrap();
+                refuse(stream, first, &error);
+            } else {
+                clients.lock().unwrap().push(Outcome::Plain);
+                refuse(stream, first, &error);
+            }
+        }
+    }));
+    (port, seen)
+}
+
+/// Hears out the client's first message, which begins so, and answers with an error.
+fn refuse(mut stream: impl Read + Write, first: [u8; 8], error: &[u8]) {
+    let length = u32::from_be_bytes(*first.first_chunk().unwrap()) as usize;
+    stream.read_exact(&mut vec![0; length - first.len()]).unwrap();
+    stream.write_all(error).unwrap();
+    stream.flush().unwrap();
+}
+
+#[test]
+fn allow_and_prefer_go_the_other_way_only_if_that_may_help() {
+    let cluster = Cluster::stopped();
+    let certificates = Certificates::beside(&cluster);
+    certificates.self_signed("server", HOST, &[]);
+    let config = as_server(&certificates, "server", "server");
+    for (mode, ways) in
+        [("allow", [Outcome::Plain, Outcome::Tls]), ("prefer", [Outcome::Tls, Outcome::Plain])]
+    {
+        // 08P01 is PgBouncer's for who has to speak TLS; only psql expects something of the others.
+        for (sqlstate, psql_turns, castoff_turns) in [
+            ("28000", true, true),
+            ("28P01", true, true),
+            ("08P01", true, true),
+            ("53300", true, false),
+            ("57P03", false, false),
+        ] {
+            let tried = |turns: bool| &ways[..if turns { 2 } else { 1 }];
+            let (port, seen) = closed(&config, sqlstate);
+            let text = format!(
+                "host={HOST} hostaddr=127.0.0.1 port={port} user=u password={SENTINEL} sslmode={mode}"
+            );
+            let psql = cluster.psql_at(&text, &[("HOME", "/nonexistent")], "SELECT 1");
+            assert!(psql.is_err());
+            let by_psql = std::mem::take(&mut *seen.lock().unwrap());
+            assert_eq!(by_psql, tried(psql_turns), "{mode} {sqlstate}");
+            let castoff = Castoff::without_database().url(text).args(["wait"]);
+            let castoff = castoff.env("CASTOFF_SETTLE_TIMEOUT", "0s");
+            let run = castoff.env("CASTOFF_WAIT_TIMEOUT", "1s").run();
+            run.assert_stderr(&format!("{sqlstate} closed"));
+            let seen = seen.lock().unwrap();
+            let expected = tried(castoff_turns);
+            // What passes is tried again.
+            assert!(!seen.is_empty(), "{run}");
+            for attempt in seen.chunks(expected.len()) {
+                assert_eq!(attempt, expected, "{mode} {sqlstate}\n{run}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pooler_that_wants_tls_gets_it() {
+    let db = Database::empty();
+    let certificates = Certificates::beside(db.cluster());
+    certificates.self_signed("pooler", HOST, &[]);
+    let (certificate, key) = (certificates.path("pooler.crt"), certificates.path("pooler.key"));
+    let settings = format!(
+        "client_tls_sslmode = require\nclient_tls_cert_file = {certificate}\n\
+         client_tls_key_file = {key}\n"
+    );
+    let pooler = Pooler::with(&db, "session", &settings);
+    for mode in &MODES[..4] {
+        let url = format!("{}?sslmode={mode}", pooler.url());
+        let psql = db.cluster().plain_psql(Some(&url), &[], "SELECT 1");
+        let castoff = Castoff::new(&db).url(url).migrations(["a"]).args(["upgrade"]);
+        let castoff = castoff.env("CASTOFF_WAIT_TIMEOUT", "1h");
+        let run = castoff.run();
+        assert_eq!(psql.is_ok(), run.code() == Some(0), "{mode}: {psql:?}\n{run}");
+        assert_eq!(psql.is_ok(), *mode != "disable", "{mode}: {psql:?}");
+        if psql.is_err() {
+            // Waiting would not help, so nothing waits.
+            run.assert_code(78).assert_stderr("08P01 SSL required");
+        }
+    }
+}
+
 #[test]
 fn verify_full_looks_for_the_name_where_psql_does() {
     let server = Server::new();
@@ -307,8 +414,32 @@ fn each_kind_of_key_and_each_version_of_tls_binds_the_password_to_the_connection
     }
 }
 
-/// A server that shows `NAME.crt` and signs with another's key, for one connection; its port.
-fn impostor(certificates: &Certificates, name: &str, key: &str) -> (u16, JoinHandle<bool>) {
+#[test]
+fn a_certificate_whose_signature_names_no_hash_binds_nothing_and_hinders_nothing() {
+    let server = Server::new();
+    let certificates = &server.certificates;
+    certificates.key("ed25519", "ed25519");
+    let (key, file) = (certificates.path("ed25519.key"), certificates.path("ed25519.crt"));
+    let (subject, name) = (format!("/CN={HOST}"), format!("subjectAltName=DNS:{HOST}"));
+    let mut words = vec!["req", "-x509", "-days", "30", "-key", &key, "-out", &file];
+    words.extend(["-subj", &subject, "-addext", &name]);
+    certificates.openssl(&words);
+    server.presents("ed25519");
+    for (binding, psql_is, castoff_is) in [
+        ("disable", Outcome::Tls, Outcome::Tls),
+        ("prefer", Outcome::Refused, Outcome::Tls),
+        ("require", Outcome::Refused, Outcome::Refused),
+    ] {
+        let rest = format!("sslmode=verify-full sslrootcert={file} channel_binding={binding}");
+        let (psql, castoff, told) = server.both(&server.named(&rest));
+        assert_eq!((psql, castoff), (psql_is, castoff_is), "{binding}\n{told}");
+        // What psql fails for is the hash alone.
+        assert_eq!(told.contains("could not find digest"), binding != "disable", "{told}");
+    }
+}
+
+/// What a server of this certificate answers a handshake with.
+fn as_server(certificates: &Certificates, name: &str, key: &str) -> Arc<ServerConfig> {
     let provider = Arc::new(ring::default_provider());
     let chain = CertificateDer::pem_file_iter(certificates.path(&format!("{name}.crt"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(certificates.path(&format!("{key}.key"))).unwrap();
@@ -319,13 +450,19 @@ fn impostor(certificates: &Certificates, name: &str, key: &str) -> (u16, JoinHan
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    Arc::new(config)
+}
+
+/// A server that shows `NAME.crt` and signs with another's key, for one connection; its port.
+fn impostor(certificates: &Certificates, name: &str, key: &str) -> (u16, JoinHandle<bool>) {
+    let config = as_server(certificates, name, key);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.read_exact(&mut [0; 8]).unwrap();
         stream.write_all(b"S").unwrap();
-        let mut tls = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut tls = ServerConnection::new(config).unwrap();
         while tls.is_handshaking() {
             if tls.complete_io(&mut stream).is_err() {
                 return false;
