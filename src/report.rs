@@ -240,6 +240,7 @@ impl Account {
             | ApplyError::LockTaken
             | ApplyError::NotPrimary
             | ApplyError::NeedsItsSession { .. }
+            | ApplyError::PoolTooSmall { .. }
             | ApplyError::NotAllowed { .. }
             | ApplyError::HeadsMoved
             | ApplyError::SchemaMoved

@@ -172,10 +172,13 @@ impl<'a> Applier<'a> {
 
     /// A file outside a transaction has what it sets, and the lock, in its session alone.
     fn keeps_its_session(&self, revision: &RevisionId) -> Result<(), ApplyError> {
+        let revision = revision.clone();
         if self.lock.is_held_throughout() {
             Ok(())
+        } else if self.lock.may_keep_sessions() {
+            Err(ApplyError::PoolTooSmall { revision })
         } else {
-            Err(ApplyError::NeedsItsSession { revision: revision.clone() })
+            Err(ApplyError::NeedsItsSession { revision })
         }
     }
 

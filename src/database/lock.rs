@@ -89,7 +89,7 @@ enum Hold {
     /// The session: this backend.
     Session { pid: i32, service: Service, watched: bool },
     /// Each transaction, if it can.
-    Transactions { application: String, watched: bool },
+    Transactions { application: String, watched: bool, service: Service },
 }
 
 /// What asking for the lock gave.
@@ -129,8 +129,13 @@ impl MigrationLock {
         } else {
             pooler::service(&session, database).await?
         };
-        if service == Service::Transaction {
-            if !database.deals_out_transactions(session.server()) {
+        if matches!(service, Service::Transaction | Service::Unknown) {
+            if service == Service::Unknown {
+                tracing::info!(
+                    "A pooler has no second connection to tell its mode by: each step takes the \
+                     lock for itself"
+                );
+            } else if !database.deals_out_transactions(session.server()) {
                 tracing::info!(
                     "A pooler deals out the transactions: each step takes the lock for itself"
                 );
@@ -140,7 +145,7 @@ impl MigrationLock {
                 None => busy(session, key).await,
                 Some(application) => {
                     let watched = watches_for_a_dead_client(&session, "SET LOCAL").await?;
-                    let hold = Hold::Transactions { application, watched };
+                    let hold = Hold::Transactions { application, watched, service };
                     Ok(Attempt::Held(Self { session, key, hold }))
                 }
             };
@@ -193,6 +198,11 @@ impl MigrationLock {
     /// Whether it is held from before the first reading to the end of the last step.
     pub(crate) fn is_held_throughout(&self) -> bool {
         self.of_each_transaction().is_none()
+    }
+
+    /// Whether a pooler is in between of which it could not be found out that it keeps sessions.
+    pub(super) fn may_keep_sessions(&self) -> bool {
+        matches!(self.hold, Hold::Transactions { service: Service::Unknown, .. })
     }
 
     pub(crate) fn session(&self) -> &Session {

@@ -46,6 +46,8 @@ pub(super) enum Service {
     Session,
     /// A pooler, which may give each transaction to another backend.
     Transaction,
+    /// A pooler that had no second connection to tell by.
+    Unknown,
 }
 
 /// What became of a client's backend after its end.
@@ -53,6 +55,8 @@ enum Fate {
     Reset,
     Kept,
     Unclear,
+    /// It had none in time.
+    Never,
 }
 
 /// Whether a pooler is in between, when this backend has answered.
@@ -60,7 +64,7 @@ pub(super) async fn is_pooled(session: &Session, backend: Option<i32>) -> bool {
     backend != cancel_key(session).await
 }
 
-/// Which service a pooler gives; without a proof it is the one that needs the most care.
+/// Which service a pooler gives; without a proof it is one that needs the most care.
 pub(super) async fn service(
     session: &Session,
     database: &Database,
@@ -68,11 +72,12 @@ pub(super) async fn service(
     for _ in 0..TRIES {
         let opened = database.connect(session.server());
         let Ok(Ok(client)) = tokio::time::timeout(database.connect_timeout(), opened).await else {
-            break;
+            return Ok(Service::Unknown);
         };
         match fate(session, client, database.connect_timeout()).await? {
             Fate::Reset => return Ok(Service::Session),
             Fate::Kept => break,
+            Fate::Never => return Ok(Service::Unknown),
             Fate::Unclear => {}
         }
     }
@@ -84,7 +89,7 @@ async fn fate(session: &Session, client: Session, patience: Duration) -> Result<
     let mark = format!("castoff {:016x}", RandomState::new().build_hasher().finish());
     // A pool that has no backend to spare lets its client wait.
     let asked = tokio::time::timeout(patience, backend(&client, &mark)).await;
-    let Ok(Ok(Some(pid))) = asked else { return Ok(Fate::Kept) };
+    let Ok(Ok(Some(pid))) = asked else { return Ok(Fate::Never) };
     pause(AFTER_ITS_ANSWER).await;
     // Already another statement: the backend was not the client's, if not even ours.
     if last_statement(session, pid).await?.is_none_or(|statement| !statement.contains(&mark)) {

@@ -65,6 +65,26 @@ fn a_pool_that_does_not_reset_its_sessions_is_trusted_with_no_lock() {
 }
 
 #[test]
+fn a_pool_that_is_too_small_to_tell_its_mode_by_is_told_and_may_grow() {
+    let db = Database::empty();
+    let pooler = Pooler::with(&db, "session", "default_pool_size = 1");
+    let castoff = image(&db, &pooler).env("CASTOFF_CONNECT_TIMEOUT", "1s");
+    castoff.run().assert_code(0).assert_stderr("no second connection to tell its mode by");
+    assert_eq!(db.heads(), "c");
+    let castoff = castoff.files(an_index()).env("CASTOFF_LOG_FORMAT", "text");
+    let run = castoff.run();
+    run.assert_code(75).assert_stderr("d runs outside a transaction").assert_stderr("pool_size");
+    assert_eq!(db.heads(), "c");
+
+    let start = castoff.spawn();
+    start.wait_for_line("waiting for the database again");
+    pooler.reload("default_pool_size = 1", "default_pool_size = 2");
+    start.wait(2 * SOON).assert_code(0).assert_stdout("the app");
+    assert_eq!(db.heads(), "d");
+    assert_no_lock_is_left(&db);
+}
+
+#[test]
 fn what_only_carries_bytes_is_no_pooler() {
     let db = Database::empty();
     let proxy = Proxy::new(&db);

@@ -37,6 +37,11 @@ pub enum ApplyError {
         /// The revision.
         revision: RevisionId,
     },
+    /// The same, of a pooler that had no second connection to tell by.
+    PoolTooSmall {
+        /// The revision.
+        revision: RevisionId,
+    },
     /// The role lacks privileges; nothing was done.
     NotAllowed {
         /// Which.
@@ -164,6 +169,11 @@ impl ApplyError {
                  with the pool"
                     .to_owned(),
             ),
+            Self::PoolTooSmall { .. } => Some(
+                "give CASTOFF_DATABASE_URL the address of the server itself, or let the pool have \
+                 more connections than there are starts at once (default_pool_size)"
+                    .to_owned(),
+            ),
             Self::NotAllowed { lacks } => Some(format!(
                 "as the owner: {}; or let CASTOFF_ROLE name the owner, if this role is a member",
                 join(lacks.iter().map(|lack| lack.grant.as_str()))
@@ -191,6 +201,7 @@ impl ApplyError {
             | Self::LockGone
             | Self::LockTaken
             | Self::NotPrimary
+            | Self::PoolTooSmall { .. }
             | Self::HeadsMoved
             | Self::SchemaMoved
             | Self::Lost(_) => 75,
@@ -211,6 +222,7 @@ impl ApplyError {
             Self::LockGone
                 | Self::LockTaken
                 | Self::NotPrimary
+                | Self::PoolTooSmall { .. }
                 | Self::HeadsMoved
                 | Self::SchemaMoved
                 | Self::Lost(_)
@@ -246,6 +258,11 @@ impl fmt::Display for ApplyError {
                 "{revision} runs outside a transaction, which needs a session of its own, and a \
                  pooler in transaction mode is in between"
             ),
+            Self::PoolTooSmall { revision } => write!(
+                f,
+                "{revision} runs outside a transaction, which needs a session of its own, and the \
+                 pooler in between had no second connection to tell by whether it keeps sessions"
+            ),
             Self::NotAllowed { lacks } => {
                 f.write_str(&join(lacks.iter().map(|lack| lack.what.as_str())))
             }
@@ -279,6 +296,7 @@ impl std::error::Error for ApplyError {
             | Self::LockTaken
             | Self::NotPrimary
             | Self::NeedsItsSession { .. }
+            | Self::PoolTooSmall { .. }
             | Self::NotAllowed { .. }
             | Self::HeadsMoved
             | Self::SchemaMoved
