@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use tokio_postgres::error::{ErrorPosition, Severity};
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
 use super::tls::{self, Before, Unconnected};
 
@@ -97,7 +97,7 @@ impl From<tokio_postgres::Error> for ServerError {
             sqlstate: Some(db.code().code().to_owned()),
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
-            hint: db.hint().map(str::to_owned),
+            hint: db.hint().or_else(|| pooler_hint(db)).map(str::to_owned),
             context: db.where_().map(str::to_owned),
             position: match db.position() {
                 Some(ErrorPosition::Original(position)) => usize::try_from(*position).ok(),
@@ -107,6 +107,19 @@ impl From<tokio_postgres::Error> for ServerError {
             tls: false,
             fatal: matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
         }
+    }
+}
+
+/// What to do about a refusal in PgBouncer's words, which give no hint.
+fn pooler_hint(error: &DbError) -> Option<&'static str> {
+    let says = |words| error.code().code() == "08P01" && error.message().starts_with(words);
+    if says("unsupported startup parameter: options") {
+        Some(
+            "leave out options, and what stands for it in a URL (schema, search_path); or give \
+             CASTOFF_DATABASE_URL the address of the server itself",
+        )
+    } else {
+        says("SSL required").then_some("set sslmode=require")
     }
 }
 

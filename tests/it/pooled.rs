@@ -184,8 +184,14 @@ fn statement_mode_is_refused_by_name_unless_there_is_nothing_to_do() {
 fn options_that_the_pooler_does_not_pass_on_are_named_at_once() {
     let db = Database::empty();
     let pooler = Pooler::new(&db, "transaction");
-    let run = image(&db, &pooler).env("PGOPTIONS", "-c work_mem=64MB").run();
-    run.assert_code(78).assert_stderr("unsupported startup parameter: options");
+    let castoff = image(&db, &pooler);
+    let prisma = castoff.clone().url(format!("{}?schema=public&pgbouncer=true", pooler.url()));
+    for castoff in [castoff.env("PGOPTIONS", "-c work_mem=64MB"), prisma] {
+        let run = castoff.run();
+        run.assert_code(78)
+            .assert_stderr("unsupported startup parameter: options")
+            .assert_stderr("leave out options, and what stands for it in a URL");
+    }
 }
 
 /// What a file can leave in a session, and a failure after it.

@@ -343,7 +343,9 @@ fn a_pooler_that_wants_tls_gets_it() {
         assert_eq!(psql.is_ok(), *mode != "disable", "{mode}: {psql:?}");
         if psql.is_err() {
             // Waiting would not help, so nothing waits.
-            run.assert_code(78).assert_stderr("08P01 SSL required");
+            run.assert_code(78)
+                .assert_stderr("08P01 SSL required")
+                .assert_stderr("set sslmode=require");
         }
     }
 }
