@@ -10,6 +10,8 @@ use std::fmt;
 pub enum DatabaseUrlError {
     /// Neither a `postgresql://` URL nor a `key=value` string.
     NotAUrl,
+    /// Quotes are around it, which somebody was to take away.
+    Quoted,
     /// A URL of another product or dialect.
     ForeignScheme {
         /// How URLs of that kind begin.
@@ -87,6 +89,8 @@ pub enum DatabaseUrlError {
     NoNameToVerify,
     /// A client certificate without its key.
     NoKey,
+    /// There is a list of revoked certificates where libpq looks for one.
+    RevocationList,
     /// No version of TLS that castoff speaks is allowed.
     NoTlsVersion,
     /// A list of methods of which some are demanded and some are forbidden.
@@ -132,6 +136,9 @@ impl DatabaseUrlError {
         const OWN_URL: &str = "give castoff a URL of its own in CASTOFF_DATABASE_URL, without it";
         match self {
             Self::NotAUrl | Self::UnknownScheme => Some(FORM.into()),
+            Self::Quoted => {
+                Some("leave out the quotes, which docker's --env-file takes for a part of it".into())
+            }
             Self::ForeignScheme { .. } | Self::DotNet => {
                 Some(format!("{FORM} into CASTOFF_DATABASE_URL, which is read before DATABASE_URL"))
             }
@@ -165,6 +172,9 @@ impl DatabaseUrlError {
                 Some("name the server in host beside hostaddr, as its certificate does".into())
             }
             Self::NoKey => Some("name the file of its key in sslkey".into()),
+            Self::RevocationList => {
+                Some("let castoff have a HOME without this file, or move it away".into())
+            }
             Self::NoTlsVersion => Some("castoff speaks TLSv1.2 and TLSv1.3".into()),
             Self::MixedList { .. } => {
                 Some("list either what may be, or with ! before each what may not be".into())
@@ -185,6 +195,7 @@ impl fmt::Display for DatabaseUrlError {
             Self::NotAUrl => {
                 f.write_str("this is neither a postgresql:// URL nor a string of key=value pairs")
             }
+            Self::Quoted => f.write_str("it begins with a quote"),
             Self::ForeignScheme { scheme } => {
                 write!(f, "this is a {scheme} URL, and castoff reads postgresql:// URLs")
             }
@@ -234,6 +245,10 @@ impl fmt::Display for DatabaseUrlError {
                  is given without host",
             ),
             Self::NoKey => f.write_str("sslcert is given without the key of the certificate"),
+            Self::RevocationList => f.write_str(
+                "there is a ~/.postgresql/root.crl, and this version of castoff does not look \
+                 certificates up in lists of revoked ones",
+            ),
             Self::NoTlsVersion => f.write_str(
                 "between ssl_min_protocol_version and ssl_max_protocol_version there is no version \
                  of TLS that castoff speaks",

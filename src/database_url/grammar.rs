@@ -61,6 +61,9 @@ impl Parameters {
             return Err(DatabaseUrlError::NulByte);
         }
         let text = text.trim_start();
+        if text.starts_with(['"', '\'', '`']) {
+            return Err(DatabaseUrlError::Quoted);
+        }
         let (dialect, text) =
             match ["jdbc:", "r2dbc:"].iter().find(|start| begins_with(text, start)) {
                 Some(start) => (Dialect::Jdbc, &text[start.len()..]),

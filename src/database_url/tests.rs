@@ -313,6 +313,8 @@ fn what_is_refused_is_refused_by_name() {
         ("cockroachdb://u:p@h/d", "a cockroachdb URL"),
         ("foo://h", "does not begin with postgresql://"),
         ("database", "neither a postgresql:// URL nor"),
+        ("\"postgresql://u:p@h/d\"", "begins with a quote"),
+        (" 'postgresql://u:p@h/d?sslmode=require'", "begins with a quote"),
         ("postgresql://h?sslmode=verify-ca", "sslmode=verify-ca has no root certificate"),
         ("host=/tmp,h sslmode=verify-ca", "sslmode=verify-ca has no root certificate"),
         ("hostaddr=::1 sslmode=verify-full", "has no name to look for"),

@@ -120,7 +120,9 @@ impl TlsParameters {
             "disable or allow",
         )?;
         let client = match (path(Parameter::Sslcert), path(Parameter::Sslkey)) {
-            (Some(_), None) if sends != Some(false) => return Err(DatabaseUrlError::NoKey),
+            (Some(_), None) if sends != Some(false) && mode != SslMode::Disable => {
+                return Err(DatabaseUrlError::NoKey);
+            }
             (Some(certificate), Some(key)) if sends != Some(false) => {
                 let key_password = parameters.value(Parameter::Sslpassword).map(Password::new);
                 Some(ClientFiles { certificate, key, key_password })

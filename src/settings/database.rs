@@ -140,8 +140,11 @@ fn fill_from_home(
             parameters.fill(parameter, path.to_owned());
         }
     }
-    if folder.join("root.crl").exists() {
-        return Err(DatabaseUrlError::Unsupported { key: "sslcrl" });
+    // libpq reads it when it verifies.
+    let verifies = parameters.value(Parameter::Sslrootcert).is_some()
+        && parameters.value(Parameter::Sslmode) != Some("disable");
+    if verifies && folder.join("root.crl").exists() {
+        return Err(DatabaseUrlError::RevocationList);
     }
     Ok(())
 }

@@ -56,6 +56,15 @@ fn urls() -> Vec<Row> {
         row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?no_such=1"),
         row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?sslmode=maybe"),
         row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?sslmode=disable"),
+        row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?sslmode=disable&sslcert=/no/file"),
+        row("postgresql://alice:{pw}@127.0.0.1:{port}/shop").file(".postgresql/root.crl", ""),
+        row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?sslmode=disable")
+            .file(".postgresql/root.crt", "")
+            .file(".postgresql/root.crl", ""),
+        row("postgresql://alice:{pw}@127.0.0.1:{port}/shop")
+            .file(".postgresql/root.crt", "")
+            .file(".postgresql/root.crl", "")
+            .castoff_is(Refused, "castoff reads no lists of revoked certificates"),
         row("postgresql://alice:{pw}@127.0.0.1:port/shop"),
         row("postgresql://alice:{pw}@127.0.0.1:99999/shop"),
         row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?connect_timeout=x"),
