@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts};
 
+use super::server_error::ServerError;
 use crate::database_url::Server;
 use crate::settings::user_name;
 use crate::stop::pause;
@@ -38,6 +40,8 @@ const FRESH: Duration = Duration::from_secs(30);
 pub(super) struct Destination {
     pub(super) server: Arc<Server>,
     lookup: Arc<Mutex<Option<Lookup>>>,
+    /// Whether it was told that there is no TLS with it although both sides speak it.
+    told: Arc<AtomicBool>,
 }
 
 /// The question for the addresses of a name. It outlives the attempt that has asked it: behind a
@@ -59,12 +63,20 @@ pub(super) enum Socket {
 
 impl Destination {
     pub(super) fn new(server: Server) -> Self {
-        Self { server: Arc::new(server), lookup: Arc::default() }
+        Self { server: Arc::new(server), lookup: Arc::default(), told: Arc::default() }
     }
 
     /// Opens a socket to it; `again` is the address that an earlier one led to.
     pub(super) async fn reach(&self, again: Option<SocketAddr>) -> Socket {
         open(self, again).await.unwrap_or_else(|error| Socket::Failed(Some(error)))
+    }
+
+    /// Tells once why there is no TLS with it.
+    pub(super) fn tell_why_plain(&self, why: &ServerError) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let label = &self.server.label;
+            tracing::warn!("{label}: {why}; going on without TLS, as sslmode=prefer wants it");
+        }
     }
 
     /// Whether an attempt that was given up waits for the addresses of its name.
@@ -76,7 +88,7 @@ impl Destination {
 }
 
 async fn open(destination: &Destination, again: Option<SocketAddr>) -> io::Result<Socket> {
-    let Destination { server, lookup } = destination;
+    let Destination { server, lookup, .. } = destination;
     let config = &server.config;
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let addresses = match (again, config.get_hostaddrs(), config.get_hosts()) {

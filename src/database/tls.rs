@@ -91,10 +91,18 @@ pub(super) async fn connect(destination: &Destination) -> Result<Connected, Unco
         Err(error) => error,
     };
     match second.filter(|_| deserves_another_way(&error)) {
-        Some(second) => Box::pin(attempt(destination, second)).await.map_err(|last| {
-            let with_tls = first != Protection::None;
-            Unconnected { error: last, before: Some(Before { with_tls, error }) }
-        }),
+        Some(second) => match Box::pin(attempt(destination, second)).await {
+            Ok(connected) => {
+                if failed_handshake(&error).is_some() {
+                    destination.tell_why_plain(&error.into());
+                }
+                Ok(connected)
+            }
+            Err(last) => {
+                let with_tls = first != Protection::None;
+                Err(Unconnected { error: last, before: Some(Before { with_tls, error }) })
+            }
+        },
         None => Err(Unconnected { error, before: None }),
     }
 }

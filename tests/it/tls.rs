@@ -240,6 +240,21 @@ fn allow_and_prefer_go_the_other_way_where_the_server_wants_it() {
     let run = server.castoff(&server.named(&prefer));
     run.assert_code(77)
         .assert_stderr("before, with TLS: the server's certificate does not lead to");
+    server.cluster.let_in(&format!("host {scram}"));
+    let run = server.castoff(&server.named(&prefer));
+    run.assert_code(0).assert_stderr("going on without TLS, as sslmode=prefer wants it");
+}
+
+#[test]
+fn a_server_whose_key_castoff_knows_nothing_of_is_told_what_it_may_be() {
+    let server = Server::new();
+    server.certificates.key("rsa-pss", "rsa-pss");
+    server.certificates.signed("rsa-pss", HOST, &[], "root", 30);
+    server.presents("rsa-pss");
+    let text = server.named("sslmode=require");
+    let (psql, castoff, told) = server.both(&text);
+    assert_eq!((psql, castoff), (Outcome::Tls, Outcome::Refused), "{told}");
+    server.castoff(&text).assert_code(78).assert_stderr("look at the server's key");
 }
 
 /// A server that lets nobody in and says so by this SQLSTATE; its port, and how each of its clients

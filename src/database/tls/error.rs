@@ -116,7 +116,8 @@ fn passing_alert(error: &rustls::Error) -> Option<io::ErrorKind> {
 /// What to do about an error of TLS, if that is known.
 pub(crate) fn hint(error: &rustls::Error) -> Option<String> {
     use AlertDescription::{
-        BadCertificate, CertificateExpired, CertificateRequired, ProtocolVersion, UnknownCA,
+        BadCertificate, CertificateExpired, CertificateRequired, HandshakeFailure, ProtocolVersion,
+        UnknownCA,
     };
     if let Some(untrusted) = untrusted(error) {
         return untrusted.hint();
@@ -125,6 +126,12 @@ pub(crate) fn hint(error: &rustls::Error) -> Option<String> {
     if matches!(alert, CertificateRequired | BadCertificate | CertificateExpired | UnknownCA) {
         let advice = "name a client certificate that the server accepts in sslcert, and its key \
                       in sslkey";
+        return Some(advice.to_owned());
+    }
+    if alert == HandshakeFailure {
+        let advice = "castoff speaks TLS 1.3, and 1.2 with ECDHE, with servers whose key is of RSA \
+                      with 2048 bits or more, P-256, P-384 or Ed25519; look at the server's key and \
+                      at its ssl_ciphers";
         return Some(advice.to_owned());
     }
     let advice = "castoff speaks TLS 1.2 and 1.3; look at ssl_min_protocol_version and \
