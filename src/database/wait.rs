@@ -334,7 +334,8 @@ fn class_of(reasons: &[(String, Reason)]) -> Class {
 
 /// A time as it was set; what is left of another one, without what nobody wants to know.
 fn brief(duration: Duration) -> String {
-    format!("{:?}", Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    let milliseconds = duration.as_micros().div_ceil(1000);
+    format!("{:?}", Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)))
 }
 
 pub(crate) fn seconds(duration: Duration) -> String {
