@@ -107,7 +107,11 @@ async fn open(destination: &Destination, again: Option<SocketAddr>) -> io::Resul
     };
     let stream = race(addresses).await?;
     stream.set_nodelay(true)?;
-    watch(&stream, config)?;
+    watch(&stream, config).map_err(|error| {
+        let message =
+            format!("the system does not take the keepalives or tcp_user_timeout: {error}");
+        io::Error::new(error.kind(), message)
+    })?;
     Ok(Socket::Tcp(stream))
 }
 

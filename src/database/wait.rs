@@ -132,6 +132,8 @@ fn classify(error: &ServerError) -> Class {
             _ if error.tls => Class::Permanent,
             // A socket file that this user may not open.
             Some(io::ErrorKind::PermissionDenied) => Class::Settling,
+            // What is asked of the system is nothing that it has.
+            Some(io::ErrorKind::InvalidInput) => Class::Permanent,
             Some(_) => Class::Transient,
             None if error.message.contains("closed") || error.message.contains("timeout") => {
                 Class::Transient
@@ -417,6 +419,7 @@ mod tests {
             (Some(io::ErrorKind::NotFound), "no socket file", Class::Transient),
             (Some(io::ErrorKind::Other), "failed to lookup address information", Class::Transient),
             (Some(io::ErrorKind::PermissionDenied), "", Class::Settling),
+            (Some(io::ErrorKind::InvalidInput), "", Class::Permanent),
             (None, "connection closed", Class::Transient),
             (None, "invalid configuration: password missing", Class::Permanent),
         ];

@@ -72,6 +72,8 @@ fn urls() -> Vec<Row> {
         row("postgresql://alice:{pw}%zz@127.0.0.1:{port}/shop"),
         row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?keepalives=0&keepalives_idle=5"),
         row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?tcp_user_timeout=3000"),
+        row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?keepalives_idle=99999")
+            .castoff_is(Server, "what the system refuses is told when it has refused it"),
         row("postgresql://alice:{pw}@127.0.0.1:{port}/shop?ssl=nonsense"),
         row("postgresql://alice:a@{pw}@127.0.0.1:{port}/shop").castoff_is(Refused, STRICT),
         row("foo://alice:{pw}@127.0.0.1:{port}/shop")
