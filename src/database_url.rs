@@ -225,10 +225,13 @@ impl DatabaseUrl {
         let key = self.tls.client.as_ref().and_then(|client| client.key_password.as_ref());
         let own = [self.password.as_ref(), self.password_as_written.as_ref(), key];
         let filed = self.filed_passwords.iter().map(Option::as_ref);
+        // `user=shop:secret` is written by mistake, and means a role of that name.
+        let mistaken = self.user.split_once(':').map(|(_, password)| password);
         own.into_iter()
             .chain(filed)
             .flatten()
             .map(Password::expose)
+            .chain(mistaken)
             .filter(|secret| !secret.is_empty())
     }
 

@@ -165,6 +165,7 @@ fn the_scrubber_learns_the_password_as_it_is_and_as_it_was_written() {
         ("postgresql://u:a@h?password=%62", vec!["b", "%62"]),
         (r"user=u password='it\'s'", vec!["it's", r"it\'s"]),
         ("user=u password=''", vec![]),
+        ("user=u:secret", vec!["secret"]),
         ("user=u", vec![]),
     ] {
         assert_eq!(url(text).secrets().collect::<Vec<_>>(), secrets, "{text}");
