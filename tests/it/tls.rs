@@ -595,20 +595,17 @@ fn a_client_certificate_is_shown_to_a_server_that_asks_for_it() {
     certificates.signed("leaf", "postgres", &[], "between", 30);
     certificates.join("chain.crt", &["leaf.crt", "between.crt"]);
     let key = certificates.path("postgres.key");
+    let password = format!("pass:{SENTINEL}");
     for (name, words) in [
         ("rsa.key", &["genpkey", "-algorithm", "RSA", "-out"][..]),
         ("sec1.key", &["ec", "-in", &key, "-out"]),
         ("der.key", &["pkey", "-in", &key, "-outform", "DER", "-out"]),
         ("open.key", &["pkey", "-in", &key, "-out"]),
         ("no.key", &["pkey", "-in", &key, "-pubout", "-out"]),
-        (
-            "encrypted.key",
-            &["pkey", "-in", &key, "-aes256", "-passout", &format!("pass:{SENTINEL}"), "-out"],
-        ),
-        (
-            "legacy.key",
-            &["ec", "-in", &key, "-aes256", "-passout", &format!("pass:{SENTINEL}"), "-out"],
-        ),
+        ("encrypted.key", &["pkey", "-in", &key, "-aes256", "-passout", &password, "-out"]),
+        ("scrypt.key", &["pkcs8", "-topk8", "-scrypt", "-passout", &password, "-in", &key, "-out"]),
+        ("rsa-encrypted.key", &["genrsa", "-aes128", "-passout", &password, "-out"]),
+        ("legacy.key", &["ec", "-in", &key, "-aes256", "-passout", &password, "-out"]),
     ] {
         certificates.openssl(&[words, &[name]].concat());
         certificates.guard(certificates.path(name));
@@ -642,14 +639,23 @@ fn a_client_certificate_is_shown_to_a_server_that_asks_for_it() {
         assert_eq!((psql, castoff), (expected, expected), "{certificate} {key}\n{both}");
         server.castoff(&text).assert_code(code).assert_stderr(told);
     }
-    // psql reads an encrypted key with sslpassword, and castoff does not.
-    for key in ["encrypted.key", "legacy.key"] {
+    // psql reads a key in OpenSSL's own encryption too.
+    for (key, password, psql_is, castoff_is, told) in [
+        ("encrypted.key", SENTINEL, Outcome::Tls, Outcome::Tls, ""),
+        ("scrypt.key", SENTINEL, Outcome::Tls, Outcome::Tls, ""),
+        ("open.key", SENTINEL, Outcome::Refused, Outcome::Refused, "can be read by others"),
+        ("rsa-encrypted.key", SENTINEL, Outcome::Refused, Outcome::Refused, "do not make a pair"),
+        ("encrypted.key", "wrong-S3ntinel", Outcome::Refused, Outcome::Refused, "be decrypted"),
+        ("encrypted.key", "''", Outcome::Refused, Outcome::Refused, "there is no sslpassword"),
+        ("legacy.key", SENTINEL, Outcome::Tls, Outcome::Refused, "openssl pkcs8 -topk8"),
+    ] {
         let (certificate, key) = (server.path("postgres.crt"), server.path(key));
-        let rest = format!("sslcert={certificate} sslkey={key} sslpassword={SENTINEL}");
+        let rest = format!("sslcert={certificate} sslkey={key} sslpassword={password}");
         let text = server.named(&format!("sslmode=require {rest}"));
         let (psql, castoff, both) = server.both(&text);
-        assert_eq!((psql, castoff), (Outcome::Tls, Outcome::Refused), "{both}");
-        server.castoff(&text).assert_code(78).assert_stderr("is encrypted");
+        assert_eq!((psql, castoff), (psql_is, castoff_is), "{key} {password}\n{both}");
+        let code = if castoff == Outcome::Tls { 0 } else { 78 };
+        server.castoff(&text).assert_code(code).assert_stderr(told);
     }
     // Without one, and with one that must not be sent, the server says what it wants.
     let with = format!("sslcert={} sslkey={key}", server.path("postgres.crt"));

@@ -6,15 +6,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::certificate::Certificate;
 use super::error::TlsError;
 use super::verifier::Trusted;
-use crate::database_url::{ClientFiles, Roots};
+use crate::database_url::{ClientFiles, Password, Roots};
 
 /// Where systems keep the certificates that they trust, in one file.
 const SYSTEM_ROOTS: [&str; 6] = [
@@ -103,20 +104,35 @@ fn key(files: &ClientFiles) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = read(PURPOSE, path)?;
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => Ok(key),
-        Err(_) if is_encrypted(&text) => Err(unusable(
-            PURPOSE,
-            path,
-            "is encrypted, which this version of castoff cannot read: openssl pkey decrypts it",
-        )),
         // libpq takes a key in DER as well.
-        Err(_) => PrivateKeyDer::try_from(text)
-            .map_err(|_| unusable(PURPOSE, path, "holds no private key")),
+        Err(_) => match (String::from_utf8(text), files.key_password.as_ref()) {
+            (Ok(text), password) => decrypted(&text, password),
+            (Err(binary), _) => {
+                PrivateKeyDer::try_from(binary.into_bytes()).map_err(|_| "holds no private key")
+            }
+        }
+        .map_err(|problem| unusable(PURPOSE, path, problem)),
     }
 }
 
-fn is_encrypted(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
+/// The key in a text that holds none that is open.
+fn decrypted(
+    text: &str,
+    password: Option<&Password>,
+) -> Result<PrivateKeyDer<'static>, &'static str> {
+    const LABEL: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+    if text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err("is encrypted in OpenSSL's own way, which castoff does not read: \
+                    openssl pkcs8 -topk8 writes it in the usual one");
+    }
+    let start = text.find(LABEL).ok_or("holds no private key")?;
+    let password = password.ok_or("is encrypted, and there is no sslpassword for it")?;
+    let (_, document) = SecretDocument::from_pem(&text[start..]).map_err(|_| "is not PEM")?;
+    let key = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
+        .map_err(|_| "is encrypted in a way that castoff does not read")?
+        .decrypt(password.expose())
+        .map_err(|_| "can't be decrypted with this sslpassword")?;
+    Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }
 
 fn read(purpose: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
