@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in UTC, as RFC 3339 writes it.
 pub(super) fn now() -> String {
+    #[allow(clippy::disallowed_methods, reason = "it is the time that a line of the log has")]
     format(SystemTime::now())
 }
 
