@@ -24,10 +24,12 @@ mod revision;
 #[allow(dead_code, unused_imports, unreachable_pub, reason = "the build needs the reader alone")]
 #[path = "src/schema"]
 mod schema {
+    mod hazard;
     mod kind;
     mod line;
     mod lock;
 
+    pub use hazard::Hazard;
     pub use kind::Kind;
     pub use line::{Identity, Line, Schema};
     pub use lock::Lock;

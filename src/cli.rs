@@ -4,6 +4,8 @@
 //! environment is read with. Secrets are no flags: every process of a machine can read the command
 //! lines of the others.
 
+#[cfg(feature = "author")]
+mod author;
 mod command;
 mod error;
 mod help;
@@ -16,6 +18,8 @@ use lexopt::{Arg, Parser};
 
 use crate::settings::{INIT, VARIABLES, Variable};
 
+#[cfg(feature = "author")]
+pub use author::AuthorCommand;
 pub use command::{App, Command};
 use command::{Given, Takes, Topic};
 pub use error::UsageError;
@@ -62,7 +66,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
                         None => String::new(),
                     };
                     match flag.variable {
-                        None => line.given.push(flag.name, value),
+                        None => line.given.flags.push((flag.name, value)),
                         Some(variable) if is_open(&value) => line.flags.push((variable, value)),
                         Some(_) => {
                             let (place, variable) = ("--scratch-url", "PGPASSWORD");
@@ -92,7 +96,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
 #[derive(Default)]
 struct Line {
     topic: Option<&'static Topic>,
-    argument: Option<String>,
     app: Option<App>,
     flags: Vec<(&'static str, String)>,
     given: Given,
@@ -134,14 +137,11 @@ impl Line {
         {
             return Err(UsageError::UrlArgument);
         }
-        match (self.topic, &self.argument) {
-            (None, _) => self.topic = Some(command::topic(text)?),
+        match self.topic {
+            None => self.topic = Some(command::topic(text)?),
             // At once: what follows are the application's arguments, not ours.
-            (Some(Topic { takes: Takes::App, .. }), _) => return Err(UsageError::AppWithoutDashes),
-            (Some(_), None) => self.argument = Some(text.to_owned()),
-            (Some(topic), Some(_)) => {
-                return Err(UsageError::unexpected_argument(topic.name, text.to_owned()));
-            }
+            Some(Topic { takes: Takes::App, .. }) => return Err(UsageError::AppWithoutDashes),
+            Some(_) => self.given.arguments.push(text.to_owned()),
         }
         Ok(())
     }
@@ -153,7 +153,7 @@ impl Line {
             Command::Help(self.topic.map(|topic| topic.name))
         } else {
             let topic = self.topic.ok_or(UsageError::NoCommand)?;
-            topic.command(self.argument, &self.given, self.app)?
+            topic.command(&self.given, self.app)?
         };
         let starts_an_app = matches!(command, Command::Run { app: Some(_) });
         let is_help = matches!(command, Command::Help(_) | Command::Version);

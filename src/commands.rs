@@ -1,10 +1,11 @@
 //! From a command line to an exit code: one short file a command.
 
+#[cfg(feature = "author")]
+mod author;
 mod current;
 mod diff;
 mod downgrade;
 mod history;
-mod lock;
 mod plan;
 mod run;
 mod settings;
@@ -14,16 +15,14 @@ mod upgrade;
 mod wait;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use crate::bundle::{self, Bundle};
-use crate::cli::{self, Command, Invocation, UsageError};
+use crate::cli::{self, Command, Invocation};
 use crate::error::Error;
 use crate::launch::{App, Handover, LaunchFailure, block_in_helper};
 use crate::migrations::Migrations;
 use crate::migrator::Migrator;
 use crate::report::Report;
-use crate::schema::Optional;
 use crate::settings::{self as configuration, Settings};
 use crate::stop::Stop;
 
@@ -119,7 +118,7 @@ async fn dispatch(
         return Ok(outcome);
     }
     let search_path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
-    let mut settings = match Settings::read(environment.iter().cloned(), &invocation.flags) {
+    let settings = match Settings::read(environment.iter().cloned(), &invocation.flags) {
         Err(error) if configuration::skips(environment, &invocation.flags) => {
             // The way out in an emergency depends on nothing that it does not use.
             report.log_anyway();
@@ -133,11 +132,12 @@ async fn dispatch(
         }
         other => other?,
     };
-    if let (Command::Lock { .. }, None) = (&invocation.command, &settings.migrations_dir) {
-        // It is written into the folder, so there must be one; the usual name needs no setting.
-        settings.migrations_dir =
-            Some("migrations".into()).filter(|folder: &PathBuf| folder.is_dir());
-    }
+    #[cfg(feature = "author")]
+    let settings = if let Command::Author(_) = &invocation.command {
+        author::in_folder(settings)
+    } else {
+        settings
+    };
     *report = Report::start(&settings);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
@@ -171,27 +171,15 @@ async fn dispatch(
         Command::Pending => plan::pending(&bench).await,
         Command::Check { drift } => plan::check(&bench, drift).await,
         Command::Diff { other } => diff::run(&bench, migrations, other.as_deref()).await,
-        Command::Lock { check, reversible, with } => {
-            let optional = with.as_deref().map(optional).transpose()?;
-            let options = lock::Options { check, reversible, optional };
-            lock::run(&bench, migrations, &options).await
-        }
         Command::Plan => plan::plan(&bench).await,
+        #[cfg(feature = "author")]
+        Command::Author(command) => author::run(&bench, migrations, command).await,
         Command::Settings
         | Command::Bundle { .. }
         | Command::Install { .. }
         | Command::Help(_)
         | Command::Version => Ok(Outcome::Exit(0)),
     }
-}
-
-/// What `--with` asks for.
-fn optional(words: &str) -> Result<Optional, UsageError> {
-    words.parse().map_err(|word| UsageError::UnknownWord {
-        flag: "--with",
-        word,
-        expected: "comments, owners and grants",
-    })
 }
 
 /// Does what depends on no setting, and so works in an image's build and beside a wrong setting.
@@ -219,9 +207,10 @@ fn without_settings(invocation: &Invocation, report: &Report) -> Result<Option<O
         | Command::Pending
         | Command::Check { .. }
         | Command::Diff { .. }
-        | Command::Lock { .. }
         | Command::Plan
         | Command::Settings => return Ok(None),
+        #[cfg(feature = "author")]
+        Command::Author(_) => return Ok(None),
     }
     Ok(Some(Outcome::Exit(0)))
 }

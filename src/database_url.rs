@@ -157,6 +157,7 @@ impl DatabaseUrl {
 
     /// The same for another database of the server.
     #[must_use]
+    #[cfg(feature = "author")]
     pub(crate) fn with_dbname(&self, dbname: &str) -> Self {
         Self { dbname: dbname.to_owned(), ..self.clone() }
     }

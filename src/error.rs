@@ -5,16 +5,17 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "author")]
+use crate::author::AuthorError;
 use crate::bundle::BundleError;
 use crate::cli::UsageError;
-use crate::database::{ApplyError, Class, NotReady, ReadError, Reason, ServerError};
+use crate::database::{ApplyError, Class, NotReady, ReadError, Reason};
 use crate::launch::AppError;
 use crate::plan::Refusal;
 use crate::revision::{FolderErrors, InvalidTarget, RevisionId, TargetError};
 use crate::schema::InvalidLock;
 use crate::settings::SettingsError;
 use crate::stop::Signal;
-use crate::walk::WalkError;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -45,24 +46,6 @@ pub enum Error {
     HalfWay {
         /// That revision.
         revision: RevisionId,
-    },
-    /// The folder's `castoff.lock` is not what its revisions do.
-    LockDiffers {
-        /// What does not fit, a line each.
-        problems: Vec<String>,
-    },
-    /// The history is not what a lock could say.
-    Walk(WalkError),
-    /// No database can be made or dropped to walk the history on.
-    Scratch(ServerError),
-    /// The migrations are not in a folder of files, and a file is to be written there.
-    NoFolder,
-    /// A file cannot be written.
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
     },
     /// The program's bundle cannot be read or made.
     Bundle(BundleError),
@@ -109,6 +92,9 @@ pub enum Error {
     Target(TargetError),
     /// Standard output cannot be written to.
     Output(io::Error),
+    /// What the author of revisions asked for cannot be had.
+    #[cfg(feature = "author")]
+    Author(Box<AuthorError>),
     /// A signal came.
     Stopped(Signal),
 }
@@ -118,18 +104,11 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::InvalidTarget(_) | Self::Target(_) => 64,
-            Self::UnreadableFolder { .. }
-            | Self::Folder(_)
-            | Self::Lock(_)
-            | Self::NoLock
-            | Self::LockDiffers { .. }
-            | Self::Walk(_) => 65,
+            Self::UnreadableFolder { .. } | Self::Folder(_) | Self::Lock(_) | Self::NoLock => 65,
             Self::UnknownSchema { .. } | Self::HalfWay { .. } => 76,
-            Self::Scratch(error) if error.is_connection_loss() => 75,
-            Self::Scratch(error) if error.is("42501") => 77,
             Self::NotReady(not_ready) => not_ready_code(not_ready),
             Self::NotThere { .. } => 69,
-            Self::Scratch(_) | Self::Unwritable { .. } | Self::Signals(_) | Self::Output(_) => 70,
+            Self::Signals(_) | Self::Output(_) => 70,
             Self::LeaderTimeout { .. } | Self::GaveUp { .. } => 75,
             Self::Read(error) => match error {
                 error if error.is_transient() => 75,
@@ -142,9 +121,11 @@ impl Error {
             },
             Self::Refused(refusal) => refusal.exit_code(),
             Self::Apply(error) => error.exit_code(),
-            Self::Settings(_) | Self::NoMigrations | Self::NoFolder => 78,
+            Self::Settings(_) | Self::NoMigrations => 78,
             Self::Bundle(error) => error.exit_code(),
             Self::App(error) => error.exit_code(),
+            #[cfg(feature = "author")]
+            Self::Author(error) => error.exit_code(),
             Self::Stopped(signal) => 128 + signal.number(),
         }
     }
@@ -156,19 +137,11 @@ impl Error {
             Self::Settings(error) => error.hint(),
             Self::Folder(errors) => errors.hint(),
             Self::NoLock => Some("`castoff lock` writes it".to_owned()),
-            Self::Lock(_) | Self::LockDiffers { .. } => {
-                Some("write it anew with `castoff lock`".to_owned())
-            }
+            Self::Lock(_) => Some("write it anew with `castoff lock`".to_owned()),
             Self::UnknownSchema { .. } => {
                 Some("ask the image that the database was upgraded by".to_owned())
             }
             Self::HalfWay { .. } => Some("let a start finish it".to_owned()),
-            Self::Walk(error) => Some(error.hint()),
-            Self::Scratch(error) if error.is("42501") => Some(
-                "set CASTOFF_SCRATCH_URL to a server on which the role may create databases"
-                    .to_owned(),
-            ),
-            Self::NoFolder => Some("name the folder with CASTOFF_MIGRATIONS_DIR".to_owned()),
             Self::Bundle(error) => error.hint(),
             Self::NoMigrations => Some(
                 "put them in with `castoff bundle --migrations DIR --output FILE`, or name a \
@@ -191,9 +164,9 @@ impl Error {
                     .to_owned(),
             ),
             Self::GaveUp { source, .. } => source.hint(),
+            #[cfg(feature = "author")]
+            Self::Author(error) => error.hint(),
             Self::UnreadableFolder { .. }
-            | Self::Scratch(_)
-            | Self::Unwritable { .. }
             | Self::Signals(_)
             | Self::InvalidTarget(_)
             | Self::Target(_)
@@ -273,9 +246,6 @@ impl fmt::Display for Error {
             }
             Self::Folder(errors) => write!(f, "the migration folder is broken\n{errors}"),
             Self::Lock(error) => error.fmt(f),
-            Self::LockDiffers { problems } => {
-                write!(f, "castoff.lock is not what the revisions do:\n  {}", problems.join("\n  "))
-            }
             Self::NoLock => f.write_str(
                 "nothing is known of what the revisions do to the schema: there is no castoff.lock",
             ),
@@ -288,10 +258,6 @@ impl fmt::Display for Error {
                 f,
                 "{revision} stopped half-way, so that the schema is not that of any revision"
             ),
-            Self::Walk(error) => error.fmt(f),
-            Self::Scratch(_) => f.write_str("no database can be made to walk the history on"),
-            Self::NoFolder => f.write_str("there is no folder migrations/ here"),
-            Self::Unwritable { path, .. } => write!(f, "cannot write {}", path.display()),
             Self::Bundle(error) => error.fmt(f),
             Self::NoMigrations => f.write_str("this castoff has no migrations in it"),
             Self::App(error) => error.fmt(f),
@@ -315,6 +281,8 @@ impl fmt::Display for Error {
             Self::InvalidTarget(error) => error.fmt(f),
             Self::Target(error) => error.fmt(f),
             Self::Output(_) => f.write_str("cannot write to standard output"),
+            #[cfg(feature = "author")]
+            Self::Author(error) => error.fmt(f),
             Self::Stopped(signal) => write!(f, "stopped by {signal}"),
         }
     }
@@ -327,23 +295,20 @@ impl std::error::Error for Error {
             Self::Settings(error) => error.source(),
             Self::Bundle(error) => error.source(),
             Self::App(error) => error.source(),
-            Self::Scratch(error) => Some(error),
             Self::UnreadableFolder { source, .. }
-            | Self::Unwritable { source, .. }
             | Self::Signals(source)
             | Self::Output(source) => Some(source),
             Self::Read(error) => error.source(),
             Self::Refused(error) => error.source(),
             Self::Apply(error) => error.source(),
             Self::GaveUp { source, .. } => Some(source),
+            #[cfg(feature = "author")]
+            Self::Author(error) => error.source(),
             Self::Folder(_)
             | Self::Lock(_)
             | Self::NoLock
             | Self::UnknownSchema { .. }
             | Self::HalfWay { .. }
-            | Self::LockDiffers { .. }
-            | Self::Walk(_)
-            | Self::NoFolder
             | Self::NoMigrations
             | Self::NotReady(_)
             | Self::LeaderTimeout { .. }
@@ -370,7 +335,6 @@ from! {
     SettingsError => Settings,
     FolderErrors => Folder,
     InvalidLock => Lock,
-    WalkError => Walk,
     BundleError => Bundle,
     AppError => App,
     NotReady => NotReady,

@@ -22,7 +22,8 @@
 //! # The parts
 //!
 //! A functional core ([`revision`], [`plan`], [`schema`]) without I/O, clock or environment is inside an
-//! imperative shell. [`Migrator`] is the shell as a library; the commands are thin over it.
+//! imperative shell. [`Migrator`] is the shell as a library; the commands are thin over it. What
+//! the author of revisions does beside is the feature `author`, which the container image lacks.
 
 // The edges.
 pub mod cli;
@@ -47,14 +48,18 @@ mod bundle;
 mod database;
 mod launch;
 mod migrations;
-mod scratch;
 mod stop;
-mod walk;
+
+// The author's side.
+#[cfg(feature = "author")]
+mod author;
 
 use std::process::ExitCode;
 
 pub use include_dir;
 
+#[cfg(feature = "author")]
+pub use crate::author::{AuthorError, WalkError};
 pub use crate::bundle::BundleError;
 pub use crate::database::{
     ApplyError, Blocker, Class, Failure, Kept, Lack, NotReady, Place, ReadError, Reason,
@@ -68,7 +73,6 @@ pub use crate::plan::Plan;
 pub use crate::revision::Target;
 pub use crate::settings::Settings;
 pub use crate::stop::{Signal, Stop};
-pub use crate::walk::WalkError;
 
 /// The folder that this crate was built with: `CASTOFF_MIGRATIONS`, or the example in
 /// `migrations/`.

@@ -125,6 +125,7 @@ impl Source {
 
     /// The same without its `castoff.lock`.
     #[must_use]
+    #[cfg(feature = "author")]
     pub(crate) fn without_lock(self) -> Self {
         Self { lock: OnceLock::from(None), ..self }
     }

@@ -74,6 +74,7 @@ impl Migrator {
 
     /// The same for one who knows nothing of what the revisions do: who finds it out.
     #[must_use]
+    #[cfg(feature = "author")]
     pub(crate) fn without_lock(self) -> Self {
         Self { source: self.source.without_lock(), ..self }
     }
@@ -208,6 +209,7 @@ impl Migrator {
 
     /// Brings an empty database, or one that this has brought to an ancestor, to `target` by the
     /// history alone, whatever baselines there are.
+    #[cfg(feature = "author")]
     pub(crate) async fn walk_to(&self, target: &Target) -> Result<Plan, Error> {
         let policy = Policy { history: true, ..self.policy(target.clone()) };
         boot(self, &Intent::Upgrade(policy)).await

@@ -6,15 +6,15 @@
 
 mod clock;
 mod log;
+#[cfg(feature = "author")]
+mod progress;
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -22,6 +22,8 @@ use serde_json::{Map, Value, json};
 use crate::database::ApplyError;
 use crate::error::Error;
 use crate::settings::{Level, LogFormat, Settings, for_first_report};
+#[cfg(feature = "author")]
+use progress::Progress;
 
 /// The longest termination message that Kubernetes reads.
 const TERMINATION_MESSAGE: usize = 4096;
@@ -127,9 +129,9 @@ impl Report {
     }
 
     /// A bar for work that goes on for a while, in so many steps.
+    #[cfg(feature = "author")]
     pub(crate) fn progress(&self, steps: usize) -> Progress {
-        let is_bar = !self.json && io::stderr().is_terminal();
-        Progress { steps, is_bar, told: Cell::new(Instant::now()) }
+        Progress::new(steps, !self.json && io::stderr().is_terminal())
     }
 
     /// Writes a line of the log.
@@ -141,36 +143,6 @@ impl Report {
 
     fn scrub(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
-    }
-}
-
-/// How far some work has come: a bar on a terminal, elsewhere a line now and then.
-pub(crate) struct Progress {
-    steps: usize,
-    is_bar: bool,
-    told: Cell<Instant>,
-}
-
-impl Progress {
-    /// So many steps are done, and this is the next.
-    pub(crate) fn show(&self, done: usize, next: &str) {
-        const WIDTH: usize = 30;
-        const SILENCE: Duration = Duration::from_secs(10);
-        let steps = self.steps;
-        if self.is_bar {
-            let bar = "#".repeat(WIDTH * done / steps.max(1));
-            drop(write!(io::stderr().lock(), "\r\x1b[K[{bar:<WIDTH$}] {done}/{steps} {next}"));
-        } else if self.told.get().elapsed() >= SILENCE {
-            self.told.set(Instant::now());
-            tracing::info!("{done} of {steps} revisions are done; the next is {next}");
-        }
-    }
-
-    /// Leaves an empty line behind.
-    pub(crate) fn clear(&self) {
-        if self.is_bar {
-            drop(write!(io::stderr().lock(), "\r\x1b[K"));
-        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! Pure, like [`crate::revision`], on which alone it builds.
 
 mod difference;
+mod hazard;
 mod json;
 mod kind;
 mod line;
@@ -19,6 +20,7 @@ mod lock;
 mod recognise;
 
 pub use difference::Difference;
+pub use hazard::Hazard;
 pub use kind::Kind;
 pub use line::{Identity, InvalidLine, Line, Schema};
 pub use lock::{Entry, InvalidLock, Lock, Optional, Stale};

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+#[cfg(feature = "author")]
+use super::author::{AUTHOR, AuthorCommand};
 use super::error::UsageError;
 
 /// What castoff is asked to do.
@@ -58,15 +60,6 @@ pub enum Command {
         /// The revision or the database; the database's own revisions without one.
         other: Option<String>,
     },
-    /// Writes what each revision does to the schema.
-    Lock {
-        /// Compares instead of writing.
-        check: bool,
-        /// Takes each revision back too.
-        reversible: bool,
-        /// What is written besides.
-        with: Option<String>,
-    },
     /// Shows what an upgrade would do.
     Plan,
     /// Writes a copy of this program with a migration folder inside.
@@ -87,6 +80,9 @@ pub enum Command {
     Help(Option<&'static str>),
     /// Shows the version.
     Version,
+    /// What the author of revisions does.
+    #[cfg(feature = "author")]
+    Author(AuthorCommand),
 }
 
 /// The application that castoff becomes.
@@ -116,12 +112,22 @@ pub(super) enum Takes {
     Optional(&'static str, fn(Option<String>) -> Command),
     /// An argument, by its name in the help.
     Required(&'static str, fn(String) -> Command),
-    /// Flags of its own.
-    Flags(&'static [OwnFlag], fn(&Given) -> Command),
+    /// Flags of its own, with arguments or without.
+    Flags(Arguments, &'static [OwnFlag], fn(&Given) -> Command),
     /// The name of a command.
     Topic,
     /// An application behind `--`.
     App,
+}
+
+/// The arguments beside flags of a command's own, by their name in the help.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "some are of authors' commands only")]
+pub(super) enum Arguments {
+    None,
+    Optional(&'static str),
+    Required(&'static str),
+    Several(&'static str),
 }
 
 /// A flag that one command has.
@@ -136,19 +142,21 @@ pub(super) struct OwnFlag {
 }
 
 impl OwnFlag {
-    const fn required(name: &'static str, value: &'static str) -> Self {
+    pub(super) const fn required(name: &'static str, value: &'static str) -> Self {
         Self { name, value: Some(value), is_required: true, variable: None }
     }
 
-    const fn optional(name: &'static str, value: &'static str) -> Self {
+    #[cfg(feature = "author")]
+    pub(super) const fn optional(name: &'static str, value: &'static str) -> Self {
         Self { name, value: Some(value), is_required: false, variable: None }
     }
 
-    const fn url(name: &'static str, variable: &'static str) -> Self {
+    #[cfg(feature = "author")]
+    pub(super) const fn url(name: &'static str, variable: &'static str) -> Self {
         Self { variable: Some(variable), ..Self::optional(name, "URL") }
     }
 
-    const fn switch(name: &'static str) -> Self {
+    pub(super) const fn switch(name: &'static str) -> Self {
         Self { name, value: None, is_required: false, variable: None }
     }
 
@@ -159,25 +167,30 @@ impl OwnFlag {
     }
 }
 
-/// The flags of its own that a command was given; the last of a name counts.
+/// What a command was given: arguments, and flags of its own, of which the last of a name counts.
 #[derive(Debug, Default)]
-pub(super) struct Given(Vec<(&'static str, String)>);
+pub(super) struct Given {
+    pub(super) arguments: Vec<String>,
+    pub(super) flags: Vec<(&'static str, String)>,
+}
 
 impl Given {
-    pub(super) fn push(&mut self, flag: &'static str, value: String) {
-        self.0.push((flag, value));
+    /// The argument that is there, since it is required; else the empty one.
+    #[allow(dead_code, reason = "of authors' commands only")]
+    pub(super) fn argument(&self) -> String {
+        self.arguments.first().cloned().unwrap_or_default()
     }
 
-    fn value(&self, flag: &str) -> Option<&str> {
-        self.0.iter().rfind(|(name, _)| *name == flag).map(|(_, value)| value.as_str())
+    pub(super) fn value(&self, flag: &str) -> Option<&str> {
+        self.flags.iter().rfind(|(name, _)| *name == flag).map(|(_, value)| value.as_str())
     }
 
     /// The value of a flag that is there, since it is required.
-    fn required(&self, flag: &str) -> PathBuf {
+    pub(super) fn required(&self, flag: &str) -> PathBuf {
         self.value(flag).unwrap_or_default().into()
     }
 
-    fn has(&self, flag: &str) -> bool {
+    pub(super) fn has(&self, flag: &str) -> bool {
         self.value(flag).is_some()
     }
 }
@@ -186,8 +199,8 @@ const TARGET: &str = "A target is head, base, a revision or the beginning of its
 const READS_ONLY: &str = "Changes nothing.";
 const NO_DATABASE: &str = "Needs no database.";
 
-/// Every command, in the order in which the help shows them.
-pub(super) static COMMANDS: [Topic; 20] = [
+/// The commands of a start and of who watches over it, in the order in which the help shows them.
+static COMMANDS: [Topic; 19] = [
     Topic {
         name: "run",
         takes: Takes::App,
@@ -237,7 +250,7 @@ pub(super) static COMMANDS: [Topic; 20] = [
     },
     Topic {
         name: "check",
-        takes: Takes::Flags(&[OwnFlag::switch("drift")], |given| Command::Check {
+        takes: Takes::Flags(Arguments::None, &[OwnFlag::switch("drift")], |given| Command::Check {
             drift: given.has("drift"),
         }),
         summary: "fail unless the database is at head",
@@ -251,27 +264,6 @@ pub(super) static COMMANDS: [Topic; 20] = [
         details: "Compares the database's schema with the one that castoff.lock says of REV, or of\n\
                   its own revisions, or with another database's. Changes nothing; the exit code\n\
                   is 1 if there is a difference.",
-    },
-    Topic {
-        name: "lock",
-        takes: Takes::Flags(
-            &[
-                OwnFlag::switch("check"),
-                OwnFlag::switch("reversible"),
-                OwnFlag::optional("with", "WHAT"),
-                OwnFlag::url("scratch-url", "CASTOFF_SCRATCH_URL"),
-            ],
-            |given| Command::Lock {
-                check: given.has("check"),
-                reversible: given.has("reversible"),
-                with: given.value("with").map(str::to_owned),
-            },
-        ),
-        summary: "write what each revision does to the schema",
-        details: "Runs the history on databases of its own, which it makes beside URL (with a\n\
-                  password: CASTOFF_SCRATCH_URL) or the configured one and drops again, and\n\
-                  writes castoff.lock; --check compares instead, --reversible runs the down\n\
-                  files too. WHAT is comments, owners, grants or several with commas.",
     },
     Topic {
         name: "plan",
@@ -306,6 +298,7 @@ pub(super) static COMMANDS: [Topic; 20] = [
     Topic {
         name: "bundle",
         takes: Takes::Flags(
+            Arguments::None,
             &[OwnFlag::required("migrations", "DIR"), OwnFlag::required("output", "FILE")],
             |given| Command::Bundle {
                 migrations: given.required("migrations"),
@@ -344,19 +337,25 @@ pub(super) static COMMANDS: [Topic; 20] = [
     },
 ];
 
+/// Every command of this program.
+pub(super) fn topics() -> impl Iterator<Item = &'static Topic> {
+    #[cfg(feature = "author")]
+    let author = AUTHOR.iter();
+    #[cfg(not(feature = "author"))]
+    let author = std::iter::empty();
+    COMMANDS.iter().chain(author)
+}
+
 /// Finds the command that a word names.
 pub(super) fn topic(name: &str) -> Result<&'static Topic, UsageError> {
-    COMMANDS
-        .iter()
-        .find(|topic| topic.name == name)
-        .ok_or_else(|| UsageError::unknown_command(name))
+    topics().find(|topic| topic.name == name).ok_or_else(|| UsageError::unknown_command(name))
 }
 
 impl Topic {
     /// The flag of its own that has this name.
     pub(super) fn own_flag(&self, name: &str) -> Option<&'static OwnFlag> {
         match self.takes {
-            Takes::Flags(flags, _) => flags.iter().find(|flag| flag.name == name),
+            Takes::Flags(_, flags, _) => flags.iter().find(|flag| flag.name == name),
             Takes::Nothing(_)
             | Takes::Optional(..)
             | Takes::Required(..)
@@ -371,50 +370,58 @@ impl Topic {
             Takes::Nothing(_) => String::new(),
             Takes::Optional(argument, _) => format!(" [{argument}]"),
             Takes::Required(argument, _) => format!(" {argument}"),
-            Takes::Flags(flags, _) => flags
-                .iter()
-                .map(|flag| {
+            Takes::Flags(arguments, flags, _) => {
+                let arguments = match arguments {
+                    Arguments::None => String::new(),
+                    Arguments::Optional(name) => format!(" [{name}]"),
+                    Arguments::Required(name) => format!(" {name}"),
+                    Arguments::Several(name) => format!(" [{name}…]"),
+                };
+                let flags = flags.iter().map(|flag| {
                     let (open, close) = if flag.is_required { ("", "") } else { ("[", "]") };
                     format!(" {open}{}{close}", flag.usage())
-                })
-                .collect(),
+                });
+                arguments + &flags.collect::<String>()
+            }
             Takes::Topic => " [COMMAND]".to_owned(),
             Takes::App => " [-- APP ARGS…]".to_owned(),
         }
     }
 
     /// The command, with what was given to it.
-    pub(super) fn command(
-        &self,
-        argument: Option<String>,
-        given: &Given,
-        app: Option<App>,
-    ) -> Result<Command, UsageError> {
-        match (&self.takes, argument) {
-            (Takes::Flags(flags, command), None) => {
-                let missing = flags.iter().find(|flag| flag.is_required && !given.has(flag.name));
-                match missing {
-                    None => Ok(command(given)),
-                    Some(flag) => {
-                        let argument = flag.usage().into();
-                        Err(UsageError::MissingArgument { command: self.name, argument })
-                    }
+    pub(super) fn command(&self, given: &Given, app: Option<App>) -> Result<Command, UsageError> {
+        let missing = |argument: std::borrow::Cow<'static, str>| {
+            Err(UsageError::MissingArgument { command: self.name, argument })
+        };
+        let most = match self.takes {
+            Takes::Nothing(_) | Takes::App | Takes::Flags(Arguments::None, ..) => 0,
+            Takes::Flags(Arguments::Several(_), ..) => usize::MAX,
+            Takes::Optional(..) | Takes::Required(..) | Takes::Topic | Takes::Flags(..) => 1,
+        };
+        if let Some(argument) = given.arguments.get(most) {
+            return Err(UsageError::unexpected_argument(self.name, argument.clone()));
+        }
+        let argument = given.arguments.first();
+        match &self.takes {
+            Takes::Nothing(command) => Ok(command.clone()),
+            Takes::Optional(_, command) => Ok(command(argument.cloned())),
+            Takes::Required(name, command) => match argument {
+                Some(argument) => Ok(command(argument.clone())),
+                None => missing((*name).into()),
+            },
+            Takes::Flags(arguments, flags, command) => {
+                let lacks = flags.iter().find(|flag| flag.is_required && !given.has(flag.name));
+                match (arguments, argument, lacks) {
+                    (Arguments::Required(name), None, _) => missing((*name).into()),
+                    (_, _, Some(flag)) => missing(flag.usage().into()),
+                    (_, _, None) => Ok(command(given)),
                 }
             }
-            (Takes::Nothing(command), None) => Ok(command.clone()),
-            (Takes::Optional(_, command), argument) => Ok(command(argument)),
-            (Takes::Required(_, command), Some(argument)) => Ok(command(argument)),
-            (Takes::Required(argument, _), None) => {
-                let argument = (*argument).into();
-                Err(UsageError::MissingArgument { command: self.name, argument })
+            Takes::Topic => {
+                let topic = argument.map(|name| topic(name)).transpose()?;
+                Ok(Command::Help(topic.map(|topic| topic.name)))
             }
-            (Takes::Topic, None) => Ok(Command::Help(None)),
-            (Takes::Topic, Some(name)) => Ok(Command::Help(Some(topic(&name)?.name))),
-            (Takes::App, None) => Ok(Command::Run { app }),
-            (Takes::App, Some(_)) => Err(UsageError::AppWithoutDashes),
-            (Takes::Nothing(_) | Takes::Flags(..), Some(argument)) => {
-                Err(UsageError::unexpected_argument(self.name, argument))
-            }
+            Takes::App => Ok(Command::Run { app }),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::command::COMMANDS;
+use super::command::topics;
 use crate::revision::nearest;
 use crate::settings::{VARIABLES, Variable, shown};
 
@@ -121,7 +121,7 @@ impl UsageError {
     }
 
     pub(super) fn unknown_command(name: &str) -> Self {
-        let nearest = nearest(name, COMMANDS.iter().map(|topic| topic.name)).first().copied();
+        let nearest = nearest(name, topics().map(|topic| topic.name)).first().copied();
         Self::UnknownCommand { command: name.to_owned(), nearest }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::command::{COMMANDS, Topic};
+use super::command::{Topic, topics};
 use crate::settings::{VARIABLES, Variable};
 
 /// How wide a terminal is.
@@ -33,7 +33,7 @@ The database, in the environment alone:
 /// An unknown topic gets the general help.
 pub fn help(topic: Option<&str>) -> String {
     let mut text = String::new();
-    let topic = COMMANDS.iter().find(|known| Some(known.name) == topic);
+    let topic = topics().find(|known| Some(known.name) == topic);
     // Writing into a string can't fail.
     let written = match topic {
         Some(topic) => write_topic(&mut text, topic),
@@ -45,7 +45,7 @@ pub fn help(topic: Option<&str>) -> String {
 
 fn write_general(text: &mut String) -> fmt::Result {
     text.write_str(INTRODUCTION)?;
-    for topic in &COMMANDS {
+    for topic in topics() {
         let usage = format!("{}{}", topic.name, topic.usage());
         let wide = if usage.len() > USAGE { format!("\n  {:<USAGE$}", "") } else { String::new() };
         writeln!(text, "  {usage:<USAGE$}{wide} {}", topic.summary)?;

@@ -49,11 +49,6 @@ fn each_command_is_understood() {
         ("diff", Command::Diff { other: None }),
         ("diff 0002 --json", Command::Diff { other: Some(text("0002")) }),
         ("diff postgresql://u@h/d", Command::Diff { other: Some(text("postgresql://u@h/d")) }),
-        ("lock", Command::Lock { check: false, reversible: false, with: None }),
-        (
-            "lock --reversible --with comments --check",
-            Command::Lock { check: true, reversible: true, with: Some(text("comments")) },
-        ),
         ("plan", Command::Plan),
         (
             "bundle --migrations m --output=/castoff",
@@ -111,12 +106,6 @@ fn a_switch_is_on_without_a_value() {
     }
     // Behind the dashes it is the application's.
     assert_eq!(parsed("run -- app --init").unwrap().flags, []);
-}
-
-#[test]
-fn an_open_url_may_be_a_flag_of_lock() {
-    let invocation = parsed("lock --check --scratch-url postgresql://u@h/d").unwrap();
-    assert_eq!(invocation.flags, [("CASTOFF_SCRATCH_URL", "postgresql://u@h/d".to_owned())]);
 }
 
 #[test]
@@ -243,7 +232,7 @@ fn the_help_is_one_screen_and_names_everything() {
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
-    for topic in &command::COMMANDS {
+    for topic in command::topics() {
         assert!(text.contains(&format!("\n  {}", topic.name)), "{}", topic.name);
         let own = help(Some(topic.name));
         assert!(own.starts_with(&format!("castoff {}", topic.name)));

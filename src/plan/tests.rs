@@ -524,6 +524,7 @@ fn lock(graph: &Graph) -> Lock {
         checksum: revision.checksum(),
         baseline: None,
         removes: Vec::new(),
+        hazards: Vec::new(),
         adds: tables(&[revision.id().as_str()])
             .lines()
             .filter(|_| !revision.id().as_str().starts_with('d'))

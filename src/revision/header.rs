@@ -37,11 +37,31 @@ pub struct Header {
     pub statement_timeout: Option<Duration>,
     /// `Accepts:`: older checksums of this file that are also right.
     pub accepts: Vec<Checksum>,
+    /// `Allow:`: hazards that its author knows of, each with the reason why it is none here.
+    pub allows: Vec<Allowed>,
     /// The keys that are there, with their lines.
     keys: Vec<(&'static str, usize)>,
 }
 
-const KEYS: [&str; 8] = [
+/// A hazard that the author of a file knows of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The hazard, by the name that `castoff lint` has for it.
+    pub hazard: String,
+    /// Why it is none here.
+    pub reason: String,
+}
+
+impl Allowed {
+    fn parse(value: &str) -> Option<Self> {
+        let (hazard, reason) = value.split_once([' ', '\t'])?;
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let (hazard, reason) = (hazard.to_owned(), reason.trim().to_owned());
+        (hazard.chars().all(is_name) && !reason.is_empty()).then_some(Self { hazard, reason })
+    }
+}
+
+const KEYS: [&str; 9] = [
     "Revision ID",
     "Revises",
     "Create Date",
@@ -50,6 +70,7 @@ const KEYS: [&str; 8] = [
     "Lock-Timeout",
     "Statement-Timeout",
     "Accepts",
+    "Allow",
 ];
 
 /// Comments that tools and licences begin a file with: no message.
@@ -120,6 +141,7 @@ impl Reader {
             lock_timeout: None,
             statement_timeout: None,
             accepts: Vec::new(),
+            allows: Vec::new(),
             keys: Vec::new(),
         };
         Self { header, message: Message::Missing, lines: 0 }
@@ -162,7 +184,7 @@ impl Reader {
 
     fn key(&mut self, key: &'static str, value: &str) -> Result<(), Problem> {
         let header = &mut self.header;
-        if header.line_of(key).is_some() && key != "Accepts" {
+        if header.line_of(key).is_some() && !matches!(key, "Accepts" | "Allow") {
             return Err(Problem::RepeatedKey { key });
         }
         header.keys.push((key, self.lines));
@@ -196,6 +218,13 @@ impl Reader {
                 header.statement_timeout = parse_timeout(value);
                 header.statement_timeout.is_none().then_some("a duration such as `30s` or `5m`")
             }
+            "Allow" => match Allowed::parse(value) {
+                Some(allowed) => {
+                    header.allows.push(allowed);
+                    None
+                }
+                None => Some("a hazard, such as `drop-column`, and the reason why it is none"),
+            },
             _ => match parse_accepts(value) {
                 Some(mut accepts) => {
                     header.accepts.append(&mut accepts);
@@ -273,7 +302,8 @@ mod tests {
             "\r\n-- add orders\r\n--\r\n--Revision ID: 4f1c\r\n-- REVISES: b, a\r\n\
              -- Create Date: 2024-01-31 12:00:00\r\n-- transaction: None\r\n-- Breaking: yes\r\n\
              -- lock_timeout: 500ms\r\n-- Statement Timeout: 0\r\n-- Accepts: {checksum}\r\n\
-             -- and: so on\r\n-- Accepts: {checksum}, {checksum}\r\nselect 1; -- Breaking: maybe\r\n"
+             -- and: so on\r\n-- Accepts: {checksum}, {checksum}\r\n-- Allow: drop-column  nobody \
+             reads it\r\n-- allow: rename-table it is new\r\nselect 1; -- Breaking: maybe\r\n"
         );
         let header = header(&text);
         assert_eq!(header.message, "add orders");
@@ -284,6 +314,9 @@ mod tests {
         assert_eq!(header.lock_timeout, Some(Duration::from_millis(500)));
         assert_eq!(header.statement_timeout, Some(Duration::ZERO));
         assert_eq!(header.accepts, [checksum.parse().unwrap(); 3]);
+        let allows: Vec<_> =
+            header.allows.iter().map(|it| (it.hazard.as_str(), it.reason.as_str())).collect();
+        assert_eq!(allows, [("drop-column", "nobody reads it"), ("rename-table", "it is new")]);
         assert_eq!(header.line_of("Revises"), Some(5));
     }
 
@@ -334,6 +367,8 @@ mod tests {
             "Statement-Timeout: 1d",
             "Accepts: x",
             "Accepts:",
+            "Allow: drop-column",
+            "Allow: Everything there is",
             "Statement-Timeout: 999999h",
             "Transactions: none",
             "Breaking: no\n-- Breaking: no",

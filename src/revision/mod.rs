@@ -27,7 +27,7 @@ mod split;
 
 pub mod duration;
 mod header;
-pub use header::Header;
+pub use header::{Allowed, Header};
 mod script;
 pub use script::Script;
 mod rules;

@@ -1,6 +1,6 @@
 //! One revision: its files as one value.
 
-use crate::revision::{Checksum, RevisionId, Script};
+use crate::revision::{Allowed, Checksum, RevisionId, Script};
 
 /// Which file a revision's checksum is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,11 @@ impl Revision {
             .into_iter()
             .flatten()
             .flat_map(|script| script.header().accepts.iter().copied())
+    }
+
+    /// Hazards that its author knows of.
+    pub fn allows(&self) -> impl Iterator<Item = &Allowed> {
+        self.main().header().allows.iter()
     }
 
     /// The checksum of its up file, else of its baseline.

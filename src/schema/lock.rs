@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::line::patch;
-use super::{Identity, Line, Schema};
+use super::{Hazard, Identity, Line, Schema};
 use crate::revision::folder::LOCK;
 use crate::revision::{Checksum, Graph, Revision, RevisionId};
 
@@ -72,6 +72,8 @@ pub struct Entry {
     pub removes: Vec<Line>,
     /// What is new or otherwise after it.
     pub adds: Vec<Line>,
+    /// What is dangerous in it, in their order.
+    pub hazards: Vec<Hazard>,
 }
 
 impl Entry {
@@ -89,6 +91,7 @@ impl Entry {
                     .all(|(line, other)| line.identity == other.identity && line.agrees(other))
         };
         (self.checksum, self.baseline) == (other.checksum, other.baseline)
+            && self.hazards == other.hazards
             && alike(&self.removes, &other.removes)
             && alike(&self.adds, &other.adds)
     }
@@ -224,8 +227,14 @@ impl Lock {
                     if lock.entries.iter().any(|entry| entry.revision == revision) {
                         return Err(invalid(number, "each revision once"));
                     }
-                    let (removes, adds) = (Vec::new(), Vec::new());
-                    lock.entries.push(Entry { revision, checksum, baseline: None, removes, adds });
+                    lock.entries.push(Entry {
+                        revision,
+                        checksum,
+                        baseline: None,
+                        removes: Vec::new(),
+                        adds: Vec::new(),
+                        hazards: Vec::new(),
+                    });
                 }
                 ("baseline", Some(entry)) => {
                     let checksum = rest.parse();
@@ -237,7 +246,11 @@ impl Lock {
                     let line = rest.parse().map_err(|_| invalid(number, expected))?;
                     if sign == "+" { &mut entry.adds } else { &mut entry.removes }.push(line);
                 }
-                (_, _) => return Err(invalid(number, "`revision`, `baseline`, `+` or `-`")),
+                ("!", Some(entry)) => {
+                    let expected = "a hazard and its tables behind `!`";
+                    entry.hazards.push(rest.parse().map_err(|()| invalid(number, expected))?);
+                }
+                (_, _) => return Err(invalid(number, "`revision`, `baseline`, `+`, `-` or `!`")),
             }
         }
         Ok(lock)
@@ -260,6 +273,7 @@ impl fmt::Display for Entry {
         if let Some(baseline) = self.baseline {
             writeln!(f, "baseline {baseline}")?;
         }
+        self.hazards.iter().try_for_each(|hazard| writeln!(f, "! {hazard}"))?;
         self.lines().iter().try_for_each(|(sign, line)| writeln!(f, "{sign} {line}"))
     }
 }
@@ -325,7 +339,7 @@ mod tests {
         let of = |id: &str| graph.get(&RevisionId::new(id).unwrap()).unwrap();
         format!(
             "{FORMAT}\nwith comments\n\nrevision 1 {}\n+ table public.a\n+ column public.a.x integer\n\n\
-             revision 2 {}\n- column public.a.x integer\n+ column public.a.x text\n\n\
+             revision 2 {}\n! changing-column-type public.a\n- column public.a.x integer\n+ column public.a.x text\n\n\
              revision 3 {}\nbaseline {}\n",
             of("1").checksum(),
             of("2").checksum(),
@@ -388,7 +402,8 @@ mod tests {
             ("revision 1 sha256:", "revision 1 md5:", 4),
             ("+ table public.a", "<<<<<<< HEAD", 5),
             ("+ table public.a", "+ tabel public.a", 5),
-            ("baseline sha256", "baseline x", 13),
+            ("! changing-column-type", "! Changing", 9),
+            ("baseline sha256", "baseline x", 14),
             ("revision 2 sha256:", "revision 1 sha256:", 8),
         ] {
             let error = Lock::parse(&text.replacen(from, to, 1)).unwrap_err();

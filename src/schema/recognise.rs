@@ -266,6 +266,7 @@ mod tests {
                 baseline: None,
                 removes: of("-"),
                 adds: of("+"),
+                hazards: Vec::new(),
             }
         });
         Lock::new(crate::schema::Optional::default(), entries.collect())

@@ -5,13 +5,14 @@ use std::{fmt, fs};
 
 use serde::Serialize;
 
-use super::{Bench, Outcome};
+use crate::author::AuthorError;
+use crate::author::scratch::Scratch;
+use crate::author::walk::Walk;
+use crate::commands::{Bench, Outcome};
 use crate::error::Error;
 use crate::migrations::Migrations;
 use crate::revision::folder;
 use crate::schema::{Lock, Optional, Stale};
-use crate::scratch::Scratch;
-use crate::walk::Walk;
 
 /// How the command was given.
 pub(super) struct Options {
@@ -36,7 +37,7 @@ pub(super) async fn run(
 ) -> Result<Outcome, Error> {
     let migrator = &bench.migrator;
     let graph = migrator.graph()?;
-    let path = migrator.settings().migrations_dir.as_deref().ok_or(Error::NoFolder)?;
+    let path = migrator.settings().migrations_dir.as_deref().ok_or(AuthorError::NoFolder)?;
     let path = path.join(folder::LOCK);
     // What is a link stays one.
     let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
@@ -71,7 +72,7 @@ pub(super) async fn run(
     if options.check {
         let problems = problems(written, &lock, graph);
         if !problems.is_empty() {
-            return Err(Error::LockDiffers { problems });
+            return Err(AuthorError::LockDiffers { problems }.into());
         }
     }
     if let Some(draft) = draft {
@@ -110,13 +111,13 @@ impl Draft {
         let draft = path.with_file_name(format!(".{}.{}", folder::LOCK, std::process::id()));
         match fs::write(&draft, "") {
             Ok(()) => Ok(Self(draft)),
-            Err(source) => Err(Error::Unwritable { path: path.to_owned(), source }),
+            Err(source) => Err(AuthorError::Unwritable { path: path.to_owned(), source }.into()),
         }
     }
 
     fn replace(&self, path: &Path, text: &str) -> Result<(), Error> {
         let written = fs::write(&self.0, text).and_then(|()| fs::rename(&self.0, path));
-        written.map_err(|source| Error::Unwritable { path: path.to_owned(), source })
+        written.map_err(|source| AuthorError::Unwritable { path: path.to_owned(), source }.into())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use super::error::AuthorError;
 use crate::database::{Database, Need, ServerError, Session};
 use crate::database_url::DatabaseUrl;
 use crate::error::Error;
@@ -50,7 +51,7 @@ impl<'a> Scratch<'a> {
         self.made.push(name.clone());
         let made = self.stop.unless(make(&session, &name)).await?;
         session.close().await;
-        made.map_err(Error::Scratch)?;
+        made.map_err(AuthorError::Scratch)?;
         self.migrator(self.url.with_dbname(&name))
     }
 

@@ -7,11 +7,11 @@ use std::fmt;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
+use super::scratch::Scratch;
 use crate::error::Error;
 use crate::migrator::Migrator;
 use crate::revision::{Graph, Revision, RevisionId, Script, Target};
 use crate::schema::{Difference, Entry, Line, Lock, Optional, Schema};
-use crate::scratch::Scratch;
 
 /// Why no lock can be written: the history is not what a lock could say.
 #[derive(Debug)]
@@ -128,6 +128,7 @@ impl Walk<'_, '_> {
                 baseline: baseline.map(Script::checksum),
                 removes,
                 adds,
+                hazards: Vec::new(),
             });
             if branches {
                 let together = lock.schema(self.graph, std::slice::from_ref(revision.id()));

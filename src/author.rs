@@ -1,0 +1,14 @@
+//! The author's side: what is done to a folder of revisions before an image is built of it.
+//!
+//! It is no part of the container image, which needs none of it: the cargo feature `author`.
+//!
+//! # Invariants
+//! - A file of a revision is written once, whole, and never over another one.
+//! - What has to be tried is tried on databases of castoff's own ([`scratch`]).
+
+mod error;
+pub(crate) mod scratch;
+pub(crate) mod walk;
+
+pub use error::AuthorError;
+pub use walk::WalkError;

@@ -1,0 +1,94 @@
+//! Why the author of revisions did not get what was asked for.
+
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use super::walk::WalkError;
+use crate::database::ServerError;
+use crate::error::Error;
+
+/// Why a command of an author's did not do what it was asked to.
+#[derive(Debug)]
+pub enum AuthorError {
+    /// The folder's `castoff.lock` is not what its revisions do.
+    LockDiffers {
+        /// What does not fit, a line each.
+        problems: Vec<String>,
+    },
+    /// The history is not what a lock could say.
+    Walk(WalkError),
+    /// No database can be made or dropped to walk the history on.
+    Scratch(ServerError),
+    /// The migrations are not in a folder of files, and a file is to be written there.
+    NoFolder,
+    /// A file cannot be written.
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl AuthorError {
+    /// The exit code, of the one list.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::LockDiffers { .. } | Self::Walk(_) => 65,
+            Self::Scratch(error) if error.is_connection_loss() => 75,
+            Self::Scratch(error) if error.is("42501") => 77,
+            Self::Scratch(_) | Self::Unwritable { .. } => 70,
+            Self::NoFolder => 78,
+        }
+    }
+
+    /// What to do about it; `None` where no advice is right every time.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::LockDiffers { .. } => Some("write it anew with `castoff lock`".to_owned()),
+            Self::Walk(error) => Some(error.hint()),
+            Self::Scratch(error) if error.is("42501") => Some(
+                "set CASTOFF_SCRATCH_URL to a server on which the role may create databases"
+                    .to_owned(),
+            ),
+            Self::NoFolder => Some("name the folder with CASTOFF_MIGRATIONS_DIR".to_owned()),
+            Self::Scratch(_) | Self::Unwritable { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for AuthorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LockDiffers { problems } => {
+                write!(f, "castoff.lock is not what the revisions do:\n  {}", problems.join("\n  "))
+            }
+            Self::Walk(error) => error.fmt(f),
+            Self::Scratch(_) => f.write_str("no database can be made to walk the history on"),
+            Self::NoFolder => f.write_str("there is no folder migrations/ here"),
+            Self::Unwritable { path, .. } => write!(f, "cannot write {}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for AuthorError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Scratch(error) => Some(error),
+            Self::Unwritable { source, .. } => Some(source),
+            Self::LockDiffers { .. } | Self::Walk(_) | Self::NoFolder => None,
+        }
+    }
+}
+
+impl From<AuthorError> for Error {
+    fn from(error: AuthorError) -> Self {
+        Self::Author(Box::new(error))
+    }
+}
+
+impl From<WalkError> for Error {
+    fn from(error: WalkError) -> Self {
+        AuthorError::Walk(error).into()
+    }
+}

@@ -1,0 +1,84 @@
+//! The commands of the one who writes revisions, and what each takes.
+
+use super::command::{Arguments, Command, Given, OwnFlag, Takes, Topic};
+
+/// What castoff is asked to do in a folder of revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthorCommand {
+    /// Writes what each revision does to the schema.
+    Lock {
+        /// Compares instead of writing.
+        check: bool,
+        /// Takes each revision back too.
+        reversible: bool,
+        /// What is written besides.
+        with: Option<String>,
+    },
+}
+
+/// Every command of an author's, in the order in which the help shows them.
+pub(super) static AUTHOR: [Topic; 1] = [Topic {
+    name: "lock",
+    takes: Takes::Flags(
+        Arguments::None,
+        &[
+            OwnFlag::switch("check"),
+            OwnFlag::switch("reversible"),
+            OwnFlag::optional("with", "WHAT"),
+            OwnFlag::url("scratch-url", "CASTOFF_SCRATCH_URL"),
+        ],
+        |given| {
+            author(AuthorCommand::Lock {
+                check: given.has("check"),
+                reversible: given.has("reversible"),
+                with: text(given, "with"),
+            })
+        },
+    ),
+    summary: "write what each revision does to the schema",
+    details: "Runs the history on databases of its own, which it makes beside URL (with a\n\
+              password: CASTOFF_SCRATCH_URL) or the configured one and drops again, and\n\
+              writes castoff.lock; --check compares instead, --reversible runs the down\n\
+              files too. WHAT is comments, owners, grants or several with commas.",
+}];
+
+fn author(command: AuthorCommand) -> Command {
+    Command::Author(command)
+}
+
+fn text(given: &Given, flag: &str) -> Option<String> {
+    given.value(flag).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::cli::{Invocation, UsageError, parse};
+
+    fn parsed(line: &str) -> Result<Invocation, UsageError> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn each_command_is_understood() {
+        let text = |text: &str| Some(text.to_owned());
+        for (line, expected) in [
+            ("lock", AuthorCommand::Lock { check: false, reversible: false, with: None }),
+            (
+                "lock --reversible --with comments --check",
+                AuthorCommand::Lock { check: true, reversible: true, with: text("comments") },
+            ),
+        ] {
+            let parsed = parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(parsed.command, Command::Author(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_open_url_may_be_a_flag_of_lock() {
+        let invocation = parsed("lock --check --scratch-url postgresql://u@h/d").unwrap();
+        assert_eq!(invocation.flags, [("CASTOFF_SCRATCH_URL", "postgresql://u@h/d".to_owned())]);
+    }
+}
