@@ -11,6 +11,7 @@ mod run;
 mod settings;
 mod show;
 mod stamp;
+mod status;
 mod upgrade;
 mod wait;
 
@@ -22,7 +23,7 @@ use crate::error::Error;
 use crate::launch::{App, Handover, LaunchFailure, block_in_helper};
 use crate::migrations::Migrations;
 use crate::migrator::Migrator;
-use crate::report::Report;
+use crate::report::{Paper, Report};
 use crate::settings::{self as configuration, Settings};
 use crate::stop::Stop;
 
@@ -38,6 +39,8 @@ enum Outcome {
 struct Bench<'a> {
     migrator: Migrator,
     report: &'a Report,
+    /// What results are printed on.
+    paper: Paper,
     json: bool,
 }
 
@@ -156,7 +159,8 @@ async fn dispatch(
     }
     let migrator =
         Migrator::with_bundle(migrations, Bundle::of_this_program(), settings)?.until(stop.clone());
-    let bench = Bench { migrator, report, json: invocation.json };
+    let paper = Paper::of(environment);
+    let bench = Bench { migrator, report, paper, json: invocation.json };
     match invocation.command {
         Command::Run { .. } => run::run(&bench, app).await,
         Command::Wait { revision } => wait::run(&bench, revision.as_deref()).await,
@@ -164,6 +168,7 @@ async fn dispatch(
         Command::Downgrade { target } => downgrade::run(&bench, &target).await,
         Command::Stamp { target } => stamp::run(&bench, &target).await,
         Command::Current => current::run(&bench).await,
+        Command::Status => status::run(&bench).await,
         Command::Heads => history::heads(&bench),
         Command::Branches => history::branches(&bench),
         Command::History => history::history(&bench),
@@ -200,6 +205,7 @@ fn without_settings(invocation: &Invocation, report: &Report) -> Result<Option<O
         | Command::Downgrade { .. }
         | Command::Stamp { .. }
         | Command::Current
+        | Command::Status
         | Command::Heads
         | Command::Branches
         | Command::History

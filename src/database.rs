@@ -19,6 +19,7 @@ mod quote;
 mod reach;
 mod read;
 mod server_error;
+mod survey;
 mod tls;
 mod wait;
 
@@ -34,5 +35,6 @@ pub(crate) use probe::Probe;
 pub use read::ReadError;
 pub(crate) use read::{Reading, read_state};
 pub use server_error::ServerError;
+pub(crate) use survey::{Run, Survey, survey};
 pub use wait::{Class, NotReady, Reason};
 pub(crate) use wait::{Need, WaitEnd, Waiting};

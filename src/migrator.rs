@@ -178,8 +178,12 @@ impl Migrator {
     /// What a start would do, without doing it.
     pub async fn plan(&self) -> Result<Plan, Error> {
         self.has_migrations()?;
-        let state = self.state().await?;
-        Ok(plan::decide(self.image()?, &state, &self.policy(Target::head()))?)
+        self.decide(&self.state().await?)
+    }
+
+    /// What a start would do with a database in this state.
+    pub(crate) fn decide(&self, state: &DatabaseState) -> Result<Plan, Error> {
+        Ok(plan::decide(self.image()?, state, &self.policy(Target::head()))?)
     }
 
     /// The revisions that a start would run, parents first.

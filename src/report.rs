@@ -6,6 +6,7 @@
 
 mod clock;
 mod log;
+mod paper;
 #[cfg(feature = "author")]
 mod progress;
 
@@ -21,6 +22,8 @@ use serde_json::{Map, Value, json};
 
 use crate::database::ApplyError;
 use crate::error::Error;
+pub(crate) use paper::Paper;
+
 use crate::settings::{Level, LogFormat, Settings, for_first_report};
 #[cfg(feature = "author")]
 use progress::Progress;

@@ -55,6 +55,8 @@ pub enum Command {
         /// Checks its schema too.
         drift: bool,
     },
+    /// Shows where the database stands, for people.
+    Status,
     /// Shows how the schema differs from a revision's, or from another database's.
     Diff {
         /// The revision or the database; the database's own revisions without one.
@@ -200,7 +202,7 @@ const READS_ONLY: &str = "Changes nothing.";
 const NO_DATABASE: &str = "Needs no database.";
 
 /// The commands of a start and of who watches over it, in the order in which the help shows them.
-static COMMANDS: [Topic; 19] = [
+static COMMANDS: [Topic; 20] = [
     Topic {
         name: "run",
         takes: Takes::App,
@@ -235,6 +237,13 @@ static COMMANDS: [Topic; 19] = [
         takes: Takes::Required("TARGET", |target| Command::Stamp { target }),
         summary: "record TARGET as applied without running it",
         details: "Records TARGET and what it builds on, and believes you that the schema is so.",
+    },
+    Topic {
+        name: "status",
+        takes: Takes::Nothing(Command::Status),
+        summary: "show where the database stands, on one screen",
+        details: "Shows the server, what is pending and dangerous in it, what was run last and who\n\
+                  migrates. What the role may not see is left out. Changes nothing.",
     },
     Topic {
         name: "current",

@@ -38,6 +38,7 @@ fn each_command_is_understood() {
         ("downgrade -- -1", Command::Downgrade { target: text("-1") }),
         ("downgrade 0002-1", Command::Downgrade { target: text("0002-1") }),
         ("stamp head", Command::Stamp { target: text("head") }),
+        ("status --json", Command::Status),
         ("current", Command::Current),
         ("heads", Command::Heads),
         ("branches", Command::Branches),

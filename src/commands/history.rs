@@ -1,5 +1,7 @@
 //! `castoff history`, `heads` and `branches`: the image's revisions, without a database.
 
+mod drawing;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -44,10 +46,16 @@ fn line<'a>(graph: &'a Graph, revision: &'a Revision) -> Line<'a> {
     }
 }
 
-/// The newest first, as Alembic has it.
+/// The newest first, as Alembic has it; with branches, as a graph.
 pub(super) fn history(bench: &Bench<'_>) -> Result<Outcome, Error> {
     let graph = bench.migrator.graph()?;
-    bench.print(&Listing::new(graph, graph.revisions().iter().rev()))
+    let is_line = graph.revisions().iter().all(|revision| revision.down_revisions().len() < 2);
+    if bench.json || is_line {
+        return bench.print(&Listing::new(graph, graph.revisions().iter().rev()));
+    }
+    let label = |id: &RevisionId| graph.get(id).map_or(String::new(), |it| line(graph, it).label());
+    bench.report.text(&drawing::draw(graph, bench.paper, label))?;
+    Ok(Outcome::Exit(0))
 }
 
 pub(super) fn heads(bench: &Bench<'_>) -> Result<Outcome, Error> {
@@ -70,16 +78,21 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from: Vec<_> = self.down_revisions.iter().map(ToString::to_string).collect();
         let from = if from.is_empty() { "<base>".to_owned() } else { from.join(", ") };
-        write!(f, "{from} -> {}", self.revision)?;
+        writeln!(f, "{from} -> {}", self.label())
+    }
+}
+
+impl Line<'_> {
+    /// The revision without its parents.
+    fn label(&self) -> String {
         let marks = [
             (self.head, " (head)"),
             (self.branch_point, " (branchpoint)"),
             (self.merge_point, " (mergepoint)"),
             (self.breaking, " (breaking)"),
         ];
-        for (_, mark) in marks.iter().filter(|(is, _)| *is) {
-            f.write_str(mark)?;
-        }
-        if self.message.is_empty() { writeln!(f) } else { writeln!(f, ", {}", self.message) }
+        let marks = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark);
+        let message = if self.message.is_empty() { "" } else { ", " };
+        format!("{}{}{message}{}", self.revision, marks.collect::<String>(), self.message)
     }
 }

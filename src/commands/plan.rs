@@ -94,7 +94,7 @@ impl fmt::Display for Done<'_> {
     }
 }
 
-struct Reason<'a>(&'a Standing);
+pub(super) struct Reason<'a>(pub(super) &'a Standing);
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

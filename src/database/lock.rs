@@ -11,6 +11,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::connection::{Database, Session};
@@ -103,7 +104,7 @@ pub(crate) enum Attempt {
 }
 
 /// Who holds the lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Holder(String);
 
 impl fmt::Display for Holder {
@@ -113,7 +114,8 @@ impl fmt::Display for Holder {
 }
 
 impl MigrationLock {
-    /// Asks once, on a session with the backend that answered there. A session that does not get the lock is closed: who waits holds no connection.
+    /// Asks once, on a session with the backend that answered there. A session that does not get
+    /// the lock is closed: who waits holds no connection.
     pub(crate) async fn ask(
         (session, backend): (Session, Option<i32>),
         database: &Database,
@@ -276,7 +278,7 @@ async fn try_in_transaction(
 async fn busy(session: Session, key: LockKey) -> Result<Attempt, ServerError> {
     let holder = holder(&session, key).await?;
     session.close().await;
-    Ok(Attempt::Busy(holder))
+    Ok(Attempt::Busy(holder.unwrap_or_else(|| Holder("it has just ended".to_owned()))))
 }
 
 /// Lets the server notice within seconds that this process is gone, even in the middle of a
@@ -298,7 +300,8 @@ async fn watches_for_a_dead_client(session: &Session, set: &str) -> Result<bool,
     }
 }
 
-async fn holder(session: &Session, key: LockKey) -> Result<Holder, ServerError> {
+/// Who holds the lock, if somebody does.
+pub(super) async fn holder(session: &Session, key: LockKey) -> Result<Option<Holder>, ServerError> {
     let rows = session
         .rows(&format!(
             "SELECT l.pid, a.application_name, pg_catalog.host(a.client_addr), \
@@ -308,17 +311,21 @@ async fn holder(session: &Session, key: LockKey) -> Result<Holder, ServerError> 
             key.condition()
         ))
         .await?;
-    let text = rows.first().map(|row| {
-        let part = |column: usize, before: &str| {
-            row.get(column).filter(|text| !text.is_empty()).map(|text| format!("{before}{text}"))
-        };
-        [part(0, "pid "), part(1, ""), part(2, "from "), part(3, "connected since ")]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(", ")
-    });
-    Ok(Holder(text.unwrap_or_else(|| "it has just ended".to_owned())))
+    Ok(rows
+        .first()
+        .map(|row| {
+            let part = |column: usize, before: &str| {
+                row.get(column)
+                    .filter(|text| !text.is_empty())
+                    .map(|text| format!("{before}{text}"))
+            };
+            [part(0, "pid "), part(1, ""), part(2, "from "), part(3, "connected since ")]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(", ")
+        })
+        .map(Holder))
 }
 
 #[cfg(test)]

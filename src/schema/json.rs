@@ -2,9 +2,15 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{Difference, Entry, Line};
+use super::{Difference, Entry, Hazard, Line};
 
 impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for Hazard {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

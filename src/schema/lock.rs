@@ -138,6 +138,12 @@ impl Lock {
             .find(|entry| entry.revision == *revision.id() && entry.checksum == revision.checksum())
     }
 
+    /// What is dangerous in a revision, but for what its author says to know of.
+    pub fn hazards<'a>(&'a self, revision: &'a Revision) -> impl Iterator<Item = &'a Hazard> {
+        let hazards = self.get(revision).into_iter().flat_map(|entry| &entry.hazards);
+        hazards.filter(|hazard| revision.allows().all(|allowed| allowed.hazard != hazard.name))
+    }
+
     /// The schema after these revisions and all before them.
     pub fn schema(&self, graph: &Graph, heads: &[RevisionId]) -> Schema {
         let applied = graph.lineage().ancestors(heads);

@@ -51,6 +51,7 @@ mod squashing; // baselines, and folders pruned to one
 
 // The command line.
 mod commands; // what each prints, as text and as JSON, and what it takes
+mod status; // one screen for people
 
 mod connection_strings; // each compared with what psql does with it
 mod exit_codes; // each of them, the termination message, the log as JSON

@@ -9,7 +9,8 @@ fn image<'a>(db: &Database, revisions: impl IntoIterator<Item = &'a str>) -> Cas
 }
 
 /// The commands that change nothing.
-const READERS: [&str; 6] = ["check", "current", "plan", "pending", "wait", "wait --revision head"];
+const READERS: [&str; 7] =
+    ["check", "current", "plan", "pending", "status", "wait", "wait --revision head"];
 
 #[track_caller]
 fn run(castoff: &Castoff, line: &str) -> Run {
