@@ -7,8 +7,12 @@
 #[cfg(feature = "author")]
 mod author;
 mod command;
+#[cfg(feature = "author")]
+mod completions;
 mod error;
 mod help;
+#[cfg(feature = "author")]
+mod manual;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +26,12 @@ use crate::settings::{INIT, VARIABLES, Variable};
 pub use author::AuthorCommand;
 pub use command::{App, Command};
 use command::{Given, Takes, Topic};
+#[cfg(feature = "author")]
+pub use completions::completions;
 pub use error::UsageError;
 pub use help::help;
+#[cfg(feature = "author")]
+pub use manual::manual;
 
 /// What a command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

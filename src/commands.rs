@@ -18,6 +18,8 @@ mod wait;
 use std::ffi::OsString;
 
 use crate::bundle::{self, Bundle};
+#[cfg(feature = "author")]
+use crate::cli::AuthorCommand;
 use crate::cli::{self, Command, Invocation};
 use crate::error::Error;
 use crate::launch::{App, Handover, LaunchFailure, block_in_helper};
@@ -190,6 +192,12 @@ async fn dispatch(
 /// Does what depends on no setting, and so works in an image's build and beside a wrong setting.
 fn without_settings(invocation: &Invocation, report: &Report) -> Result<Option<Outcome>, Error> {
     match &invocation.command {
+        #[cfg(feature = "author")]
+        Command::Author(AuthorCommand::Completions { shell }) => {
+            report.text(&cli::completions(shell)?)?;
+        }
+        #[cfg(feature = "author")]
+        Command::Author(AuthorCommand::Man) => report.text(&cli::manual())?,
         Command::Bundle { migrations, output } => {
             report.log_anyway();
             report.result(&bundle::bundle(migrations, output)?, invocation.json)?;

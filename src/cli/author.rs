@@ -14,33 +14,56 @@ pub enum AuthorCommand {
         /// What is written besides.
         with: Option<String>,
     },
+    /// Prints what completes castoff's command lines in a shell.
+    Completions {
+        /// `bash`, `zsh` or `fish`.
+        shell: String,
+    },
+    /// Prints the manual page.
+    Man,
 }
 
 /// Every command of an author's, in the order in which the help shows them.
-pub(super) static AUTHOR: [Topic; 1] = [Topic {
-    name: "lock",
-    takes: Takes::Flags(
-        Arguments::None,
-        &[
-            OwnFlag::switch("check"),
-            OwnFlag::switch("reversible"),
-            OwnFlag::optional("with", "WHAT"),
-            OwnFlag::url("scratch-url", "CASTOFF_SCRATCH_URL"),
-        ],
-        |given| {
-            author(AuthorCommand::Lock {
-                check: given.has("check"),
-                reversible: given.has("reversible"),
-                with: text(given, "with"),
-            })
-        },
-    ),
-    summary: "write what each revision does to the schema",
-    details: "Runs the history on databases of its own, which it makes beside URL (with a\n\
+pub(super) static AUTHOR: [Topic; 3] = [
+    Topic {
+        name: "lock",
+        takes: Takes::Flags(
+            Arguments::None,
+            &[
+                OwnFlag::switch("check"),
+                OwnFlag::switch("reversible"),
+                OwnFlag::optional("with", "WHAT"),
+                OwnFlag::url("scratch-url", "CASTOFF_SCRATCH_URL"),
+            ],
+            |given| {
+                author(AuthorCommand::Lock {
+                    check: given.has("check"),
+                    reversible: given.has("reversible"),
+                    with: text(given, "with"),
+                })
+            },
+        ),
+        summary: "write what each revision does to the schema",
+        details: "Runs the history on databases of its own, which it makes beside URL (with a\n\
               password: CASTOFF_SCRATCH_URL) or the configured one and drops again, and\n\
               writes castoff.lock; --check compares instead, --reversible runs the down\n\
               files too. WHAT is comments, owners, grants or several with commas.",
-}];
+    },
+    Topic {
+        name: "completions",
+        takes: Takes::Required("SHELL", |shell| author(AuthorCommand::Completions { shell })),
+        summary: "print completions for bash, zsh or fish",
+        details: "bash reads them from ~/.local/share/bash-completion/completions/castoff,\n\
+                  zsh from _castoff in a folder of its fpath, fish from\n\
+                  ~/.config/fish/completions/castoff.fish.",
+    },
+    Topic {
+        name: "man",
+        takes: Takes::Nothing(Command::Author(AuthorCommand::Man)),
+        summary: "print the manual page",
+        details: "It is read from castoff.1 in a folder such as /usr/local/share/man/man1.",
+    },
+];
 
 fn author(command: AuthorCommand) -> Command {
     Command::Author(command)
@@ -70,6 +93,8 @@ mod tests {
                 "lock --reversible --with comments --check",
                 AuthorCommand::Lock { check: true, reversible: true, with: text("comments") },
             ),
+            ("completions fish", AuthorCommand::Completions { shell: "fish".to_owned() }),
+            ("man", AuthorCommand::Man),
         ] {
             let parsed = parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
             assert_eq!(parsed.command, Command::Author(expected), "{line}");

@@ -373,6 +373,34 @@ impl Topic {
         }
     }
 
+    /// The flags of its own.
+    #[cfg(feature = "author")]
+    pub(super) fn own_flags(&self) -> &'static [OwnFlag] {
+        match self.takes {
+            Takes::Flags(_, flags, _) => flags,
+            Takes::Nothing(_)
+            | Takes::Optional(..)
+            | Takes::Required(..)
+            | Takes::Topic
+            | Takes::App => &[],
+        }
+    }
+
+    /// What its argument is called in the help, if it takes one.
+    #[cfg(feature = "author")]
+    pub(super) fn argument(&self) -> Option<&'static str> {
+        match self.takes {
+            Takes::Flags(
+                Arguments::Optional(name) | Arguments::Required(name) | Arguments::Several(name),
+                ..,
+            )
+            | Takes::Optional(name, _)
+            | Takes::Required(name, _) => Some(name),
+            Takes::Topic => Some("COMMAND"),
+            Takes::Nothing(_) | Takes::App | Takes::Flags(Arguments::None, ..) => None,
+        }
+    }
+
     /// How its argument is written in the help, with a space before it.
     pub(super) fn usage(&self) -> String {
         match self.takes {

@@ -29,6 +29,8 @@ pub(super) async fn run(
             let options = lock::Options { check, reversible, optional };
             lock::run(bench, migrations, &options).await
         }
+        // Done already: they depend on no setting.
+        AuthorCommand::Completions { .. } | AuthorCommand::Man => Ok(Outcome::Exit(0)),
     }
 }
 

@@ -90,6 +90,19 @@ impl Variable {
         self.placeholder.is_empty() && !self.is_secret()
     }
 
+    /// The words that its value is one of; empty if it may be another.
+    #[cfg(feature = "author")]
+    pub(crate) fn words(&self) -> &'static [&'static str] {
+        match self.name {
+            "CASTOFF_MODE" => &["run", "upgrade", "check", "wait", "skip"],
+            "CASTOFF_AHEAD" => &["start", "refuse"],
+            "CASTOFF_DRIFT" => &["ignore", "warn", "refuse"],
+            "CASTOFF_LOG" => &["error", "warn", "info", "debug", "trace"],
+            "CASTOFF_LOG_FORMAT" => &["auto", "text", "json"],
+            _ => &[],
+        }
+    }
+
     /// The flag that sets it, without the dashes: `wait-timeout` for `CASTOFF_WAIT_TIMEOUT`.
     pub(crate) fn flag(&self) -> String {
         flag(self.name)

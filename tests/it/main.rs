@@ -51,6 +51,7 @@ mod squashing; // baselines, and folders pruned to one
 
 // The command line.
 mod commands; // what each prints, as text and as JSON, and what it takes
+mod shells; // completions for bash, zsh and fish, and the manual page
 mod status; // one screen for people
 
 mod connection_strings; // each compared with what psql does with it
