@@ -24,6 +24,8 @@ mod tls;
 mod wait;
 
 pub(crate) use apply::Applier;
+#[cfg(feature = "author")]
+pub(crate) use apply::script;
 pub use apply::{ApplyError, Failure, Kept, Lack, Place};
 pub(crate) use catalogue::read_schema;
 pub(crate) use connection::{Database, Session};

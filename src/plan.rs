@@ -10,6 +10,8 @@
 //! - Each step names the heads it expects to find, so that a plan made stale by somebody else's
 //!   work changes nothing.
 
+#[cfg(feature = "author")]
+mod between;
 mod decide;
 mod json;
 mod refusal;
@@ -18,6 +20,8 @@ mod undo;
 
 use serde::Serialize;
 
+#[cfg(feature = "author")]
+pub use between::between;
 pub use decide::{Ahead, Baseline, Drift, Image, Policy, decide};
 pub use refusal::Refusal;
 pub use state::{

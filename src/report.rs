@@ -101,12 +101,14 @@ impl Report {
 
     /// Prints a text on standard output.
     pub(crate) fn text(&self, text: &str) -> Result<(), Error> {
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(self.scrub(text).as_bytes()).and_then(|()| stdout.flush()) {
-            // `castoff history | head` is no failure.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(Error::Output),
-        }
+        write(&self.scrub(text))
+    }
+
+    /// Prints on standard output what the folder's files say, to the letter, and nothing else.
+    #[cfg(feature = "author")]
+    #[expect(clippy::unused_self, reason = "only the report prints")]
+    pub(crate) fn exactly(&self, text: &str) -> Result<(), Error> {
+        write(text)
     }
 
     /// Prints why the command failed, and leaves it where Kubernetes looks.
@@ -146,6 +148,15 @@ impl Report {
 
     fn scrub(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+    }
+}
+
+fn write(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // `castoff history | head` is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(Error::Output),
     }
 }
 

@@ -21,10 +21,17 @@ pub enum AuthorCommand {
     },
     /// Prints the manual page.
     Man,
+    /// Writes a script for psql.
+    Sql {
+        /// From which revision to which, as it was given.
+        range: String,
+        /// Walks the history even where a baseline stands for it.
+        no_baseline: bool,
+    },
 }
 
 /// Every command of an author's, in the order in which the help shows them.
-pub(super) static AUTHOR: [Topic; 3] = [
+pub(super) static AUTHOR: &[Topic] = &[
     Topic {
         name: "lock",
         takes: Takes::Flags(
@@ -48,6 +55,24 @@ pub(super) static AUTHOR: [Topic; 3] = [
               password: CASTOFF_SCRATCH_URL) or the configured one and drops again, and\n\
               writes castoff.lock; --check compares instead, --reversible runs the down\n\
               files too. WHAT is comments, owners, grants or several with commas.",
+    },
+    Topic {
+        name: "sql",
+        takes: Takes::Flags(
+            Arguments::Optional("FROM:TO"),
+            &[OwnFlag::switch("no-baseline")],
+            |given| {
+                author(AuthorCommand::Sql {
+                    range: given.argument(),
+                    no_baseline: given.has("no-baseline"),
+                })
+            },
+        ),
+        summary: "write an upgrade or downgrade as a script for psql",
+        details: "Prints what castoff would run, with its lock and its ledger, for a database that\n\
+                  is at FROM (base, so an empty one) to TO (head); TO may be before FROM. An empty\n\
+                  one starts from the newest baseline, unless --no-baseline says otherwise.\n\
+                  Needs no database.",
     },
     Topic {
         name: "completions",
@@ -89,6 +114,11 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         for (line, expected) in [
             ("lock", AuthorCommand::Lock { check: false, reversible: false, with: None }),
+            ("sql", AuthorCommand::Sql { range: String::new(), no_baseline: false }),
+            (
+                "sql 0005:0002 --no-baseline",
+                AuthorCommand::Sql { range: "0005:0002".to_owned(), no_baseline: true },
+            ),
             (
                 "lock --reversible --with comments --check",
                 AuthorCommand::Lock { check: true, reversible: true, with: text("comments") },

@@ -1,6 +1,7 @@
 //! The commands of the one who writes revisions: one short file a command, over [`crate::author`].
 
 mod lock;
+mod sql;
 
 use std::path::Path;
 
@@ -31,6 +32,7 @@ pub(super) async fn run(
         }
         // Done already: they depend on no setting.
         AuthorCommand::Completions { .. } | AuthorCommand::Man => Ok(Outcome::Exit(0)),
+        AuthorCommand::Sql { range, no_baseline } => sql::run(bench, &range, no_baseline),
     }
 }
 

@@ -13,8 +13,12 @@ mod job;
 mod message;
 mod privileges;
 mod repair;
+#[cfg(feature = "author")]
+mod script;
 mod session;
 mod stepwise;
+mod wording;
+mod work;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,38 +26,31 @@ use std::time::{Duration, Instant};
 use tokio_postgres::SimpleQueryRow;
 
 pub use failure::{ApplyError, Failure, Kept, Place};
-use job::{AtStart, Job};
+use job::Job;
 pub use privileges::Lack;
+#[cfg(feature = "author")]
+pub(crate) use script::script;
+use wording::{Carrier, Wording};
+use work::Work;
 
-use super::ledger::{Entry, LedgerName};
 use super::lock::MigrationLock;
 use super::observe::Observer;
 use super::quote::literal;
 use super::read::{LedgerTables, Reading, opening};
 use crate::error::Error;
 use crate::migrator::Migrator;
-use crate::plan::{Action, Down, Origin, Plan, Recorded, Step};
-use crate::revision::{Graph, Revision, RevisionId, Script};
+use crate::plan::{Action, Down, Origin, Plan, Step};
+use crate::revision::{Revision, RevisionId, Script};
 use crate::schema::{Optional, Schema};
 use crate::stop::Stop;
-
-/// How long locks may be waited for.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    /// PostgreSQL's `lock_timeout` for each statement.
-    lock_timeout: Duration,
-    /// How long a file that could not get its locks is tried again.
-    lock_deadline: Duration,
-}
 
 /// Applies plans on one locked session.
 #[derive(Debug)]
 pub(crate) struct Applier<'a> {
     lock: &'a MigrationLock,
-    graph: &'a Graph,
-    ledger: &'a LedgerName,
-    limits: Limits,
-    application: Option<&'a str>,
+    wording: Wording<'a>,
+    /// How long a file that could not get its locks is tried again.
+    lock_deadline: Duration,
     stop: &'a Stop,
     observer: Observer,
     /// The schema that the plan was made from, where it proves something.
@@ -77,16 +74,25 @@ impl<'a> Applier<'a> {
         reading: Reading,
     ) -> Result<Self, Error> {
         let settings = migrator.settings();
-        let observer = migrator.database()?.observer(lock.session().server());
+        let session = lock.session();
+        let observer = migrator.database()?.observer(session.server());
+        let carrier = Carrier::Session {
+            version: session.major_version(),
+            watched: lock.is_watched(),
+            of_each_transaction: lock.of_each_transaction(),
+        };
         Ok(Self {
             lock,
-            graph: migrator.graph()?,
-            ledger: migrator.ledger(),
-            limits: Limits {
+            wording: Wording {
+                graph: migrator.graph()?,
+                ledger: migrator.ledger(),
+                key: lock.key(),
+                role: session.role(),
+                carrier,
                 lock_timeout: settings.lock_timeout,
-                lock_deadline: settings.lock_deadline,
+                application: settings.application.as_deref(),
             },
-            application: settings.application.as_deref(),
+            lock_deadline: settings.lock_deadline,
             stop: migrator.stop(),
             observer: Observer::new(observer, lock.backend()),
             schema: reading.state.schema,
@@ -117,19 +123,18 @@ impl<'a> Applier<'a> {
                 self.record(step, revisions, *origin).await?;
             }
             Action::Baseline { revision, ancestors } => {
-                self.baseline(step, self.known(revision)?, ancestors).await?;
+                self.baseline(step, self.wording.known(revision)?, ancestors).await?;
             }
             Action::Upgrade { revision, resume } => {
-                self.upgrade(step, self.known(revision)?, *resume).await?;
+                self.upgrade(step, self.wording.known(revision)?, *resume).await?;
             }
             Action::Downgrade { revision, down, resume } => {
                 self.downgrade(step, revision, *down, *resume).await?;
             }
             Action::Stamp { record, forget } => self.stamp(step, record, forget).await?,
             Action::Rechain { revision } => {
-                let chain = self.graph.chain(revision).ok_or_else(|| unknown(revision))?;
-                let record = vec![self.ledger.set_chain(revision, chain)];
-                self.bookkeeping(step, Some(revision), "record the chain", record, None).await?;
+                let job = self.wording.rechain(step, revision)?;
+                self.bookkeeping(Some(revision), &job).await?;
             }
         }
         if let Action::Baseline { revision, .. }
@@ -152,10 +157,10 @@ impl<'a> Applier<'a> {
         for step in plan.steps() {
             let (revision, script, resume) = match step.action() {
                 Action::Upgrade { revision, resume } => {
-                    (revision, self.graph.get(revision).and_then(Revision::up), *resume)
+                    (revision, self.wording.graph.get(revision).and_then(Revision::up), *resume)
                 }
                 Action::Downgrade { revision, down: Down::Image, resume } => {
-                    (revision, self.graph.get(revision).and_then(Revision::down), *resume)
+                    (revision, self.wording.graph.get(revision).and_then(Revision::down), *resume)
                 }
                 Action::Downgrade { .. }
                 | Action::Record { .. }
@@ -186,10 +191,6 @@ impl<'a> Applier<'a> {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self, revision: &RevisionId) -> Result<&'a Revision, ApplyError> {
-        self.graph.get(revision).ok_or_else(|| unknown(revision))
-    }
-
     async fn record(
         &self,
         step: &Step,
@@ -197,11 +198,9 @@ impl<'a> Applier<'a> {
         origin: Origin,
     ) -> Result<(), ApplyError> {
         tracing::info!("Running stamp_revision  -> {}", ids(step.heads_after()));
-        let rows = self.entries(revisions, origin, step.heads_after())?;
-        let record = self.ledger.insert(rows).into_iter().collect();
         let proof = self.schema.as_ref().filter(|_| origin == Origin::Recognise);
-        let what = "stamp";
-        self.bookkeeping(step, revisions.last(), what, record, proof).await
+        let job = Job { proof, ..self.wording.record(step, revisions, origin)? };
+        self.bookkeeping(revisions.last(), &job).await
     }
 
     async fn stamp(
@@ -215,10 +214,8 @@ impl<'a> Applier<'a> {
             ids(step.heads_before()),
             ids(step.heads_after())
         );
-        let rows = self.entries(record, Origin::Stamp, step.heads_after())?;
-        let mut sql = vec![self.ledger.delete(record.iter().chain(forget))];
-        sql.extend(self.ledger.insert(rows));
-        self.bookkeeping(step, record.iter().chain(forget).last(), "stamp", sql, None).await
+        let job = self.wording.stamp(step, record, forget)?;
+        self.bookkeeping(record.iter().chain(forget).last(), &job).await
     }
 
     async fn baseline(
@@ -228,19 +225,7 @@ impl<'a> Applier<'a> {
         ancestors: &[RevisionId],
     ) -> Result<(), ApplyError> {
         announce("upgrade", step.heads_before(), &[revision.id()], revision.message());
-        let mut rows = self.entries(ancestors, Origin::Baseline, &[])?;
-        rows.push(self.entry(revision, Origin::Baseline, true, true)?);
-        let job = Job {
-            what: format!("apply the baseline {}", revision.id()),
-            script: revision.baseline(),
-            statements: all(revision.baseline()),
-            session: AtStart::Clean,
-            baseline: true,
-            proof: None,
-            heads_before: step.heads_before().to_vec(),
-            record: self.ledger.insert(rows).into_iter().collect(),
-            heads_after: step.heads_after().to_vec(),
-        };
+        let job = self.wording.baseline(step, revision, ancestors)?;
         self.run(revision.id(), revision.message(), &job).await
     }
 
@@ -253,25 +238,8 @@ impl<'a> Applier<'a> {
         let parents: Vec<_> = revision.down_revisions().iter().collect();
         let from: Vec<_> = parents.iter().map(|id| (*id).clone()).collect();
         announce("upgrade", &from, &[revision.id()], revision.message());
-        let script = revision.up();
-        if let Some(script) = script.filter(|script| stepwise::is_needed(script, resume)) {
-            return self.upgrade_stepwise(step, revision, script, resume).await;
-        }
-        let mut record: Vec<_> =
-            resume.map(|_| self.ledger.delete([revision.id()])).into_iter().collect();
-        record.extend(self.ledger.insert([self.entry(revision, Origin::Upgrade, true, true)?]));
-        let job = Job {
-            what: format!("upgrade to {}", revision.id()),
-            script,
-            statements: all(script),
-            session: AtStart::Clean,
-            baseline: false,
-            proof: None,
-            heads_before: step.heads_before().to_vec(),
-            record,
-            heads_after: step.heads_after().to_vec(),
-        };
-        self.run(revision.id(), revision.message(), &job).await
+        let work = self.wording.upgrade(step, revision, resume)?;
+        self.work(revision.id(), revision.message(), &work, resume).await
     }
 
     async fn downgrade(
@@ -281,7 +249,7 @@ impl<'a> Applier<'a> {
         down: Down,
         resume: Option<usize>,
     ) -> Result<(), ApplyError> {
-        let here = self.graph.get(revision);
+        let here = self.wording.graph.get(revision);
         let kept = match down {
             Down::Nothing | Down::Image => None,
             Down::Ledger => Some(self.kept_down_file(revision).await?),
@@ -292,8 +260,8 @@ impl<'a> Applier<'a> {
         };
         let to: Vec<_> = step.heads_after().iter().collect();
         announce("downgrade", std::slice::from_ref(revision), &to, message);
-        let result = self.take_back(step, (revision, message), script, resume).await;
-        match result {
+        let work = self.wording.downgrade(step, (revision, message), script, resume);
+        match self.work(revision, message, &work, resume).await {
             Err(ApplyError::Failed(failure)) => {
                 let from_ledger = kept.is_some();
                 Err(ApplyError::Failed(Box::new(Failure { from_ledger, ..*failure })))
@@ -302,40 +270,35 @@ impl<'a> Applier<'a> {
         }
     }
 
-    async fn take_back(
+    async fn work(
         &self,
-        step: &Step,
-        (revision, message): (&RevisionId, &str),
-        script: Option<&Script>,
+        revision: &RevisionId,
+        message: &str,
+        work: &Work<'_>,
         resume: Option<usize>,
     ) -> Result<(), ApplyError> {
-        if let Some(script) = script.filter(|script| stepwise::is_needed(script, resume)) {
-            return self.downgrade_stepwise(step, revision, message, script, resume).await;
+        match work {
+            Work::Whole(job) => self.run(revision, message, job).await,
+            Work::Stepwise { begin, course } => {
+                self.keeps_its_session(revision)?;
+                if let Some(begin) = begin {
+                    self.run(revision, message, begin).await?;
+                }
+                self.course(course, resume).await
+            }
         }
-        let job = Job {
-            what: format!("downgrade {revision}"),
-            script,
-            statements: all(script),
-            session: AtStart::Clean,
-            baseline: false,
-            proof: None,
-            heads_before: step.heads_before().to_vec(),
-            record: vec![self.ledger.delete([revision])],
-            heads_after: step.heads_after().to_vec(),
-        };
-        self.run(revision, message, &job).await
     }
 
     /// The message and the down file that the image which applied `revision` left in the ledger.
     async fn kept_down_file(&self, revision: &RevisionId) -> Result<(String, Script), ApplyError> {
         let query = format!(
             "SELECT message, down_sql FROM {} WHERE revision OPERATOR(pg_catalog.=) {}",
-            self.ledger.revision(),
+            self.wording.ledger.revision(),
             literal(revision.as_str())
         );
         let rows = self.ask(&query).await?;
         let column = |n: usize| rows.first().and_then(|row| row.get(n)).unwrap_or_default();
-        let file = format!("{revision}.down.sql, kept in {}", self.ledger.revision());
+        let file = format!("{revision}.down.sql, kept in {}", self.wording.ledger.revision());
         let script =
             Script::parse(&file, column(1).as_bytes()).map_err(ApplyError::KeptDownFile)?;
         Ok((column(0).to_owned(), script))
@@ -351,62 +314,13 @@ impl<'a> Applier<'a> {
     /// A step that runs no SQL of the user's; `about` is what an error would name.
     async fn bookkeeping(
         &self,
-        step: &Step,
         about: Option<&RevisionId>,
-        what: &str,
-        record: Vec<String>,
-        proof: Option<&Schema>,
+        job: &Job<'_>,
     ) -> Result<(), ApplyError> {
-        let job = Job {
-            what: what.to_owned(),
-            script: None,
-            statements: 0..0,
-            session: AtStart::Clean,
-            baseline: false,
-            proof,
-            heads_before: step.heads_before().to_vec(),
-            record,
-            heads_after: step.heads_after().to_vec(),
-        };
         // A step without a revision changes nothing, and no plan has one.
         let Some(about) = about else { return Ok(()) };
-        self.run(about, what, &job).await
+        self.run(about, &job.what, job).await
     }
-
-    fn entries(
-        &self,
-        revisions: &[RevisionId],
-        origin: Origin,
-        heads: &[RevisionId],
-    ) -> Result<Vec<Entry<'_>>, ApplyError> {
-        revisions
-            .iter()
-            .map(|id| self.entry(self.known(id)?, origin, heads.contains(id), false))
-            .collect()
-    }
-
-    fn entry(
-        &self,
-        revision: &'a Revision,
-        origin: Origin,
-        head: bool,
-        timed: bool,
-    ) -> Result<Entry<'_>, ApplyError> {
-        Ok(Entry {
-            revision,
-            chain: self.graph.chain(revision.id()).ok_or_else(|| unknown(revision.id()))?,
-            recorded: Recorded::of(revision),
-            origin,
-            head,
-            statements_done: None,
-            timed,
-            application: self.application,
-        })
-    }
-}
-
-fn all(script: Option<&Script>) -> std::ops::Range<usize> {
-    0..script.map_or(0, |script| script.statements().len())
 }
 
 fn unknown(revision: &RevisionId) -> ApplyError {

@@ -68,6 +68,28 @@ impl LedgerName {
         )
     }
 
+    /// A condition that there are no revisions in it.
+    #[cfg(feature = "author")]
+    pub(super) fn is_empty(&self) -> String {
+        format!("NOT EXISTS (SELECT 1 FROM {})", self.revision())
+    }
+
+    /// A condition that no revision stopped half-way.
+    #[cfg(feature = "author")]
+    pub(super) fn is_at_rest(&self) -> String {
+        format!(
+            "NOT EXISTS (SELECT 1 FROM {} r WHERE {AT_HEADS} \
+             AND (r.statements_done IS NOT NULL OR r.statements_undone IS NOT NULL))",
+            self.revision()
+        )
+    }
+
+    /// A condition that this castoff may read it, after `SET LOCAL search_path TO pg_catalog`.
+    #[cfg(feature = "author")]
+    pub(super) fn is_readable(&self) -> String {
+        format!("NOT EXISTS (SELECT 1 FROM {} WHERE oldest_reader > {READS})", self.format())
+    }
+
     /// Creates what is not there yet; `IF NOT EXISTS` would hide a race that the lock excludes.
     pub(super) fn create(&self, schema_exists: bool) -> Vec<String> {
         let schema =

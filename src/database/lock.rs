@@ -61,6 +61,18 @@ impl LockKey {
         format!("pg_catalog.pg_try_advisory_xact_lock({})", self.0)
     }
 
+    /// An expression that takes the lock for a session, if it can.
+    #[cfg(feature = "author")]
+    pub(super) fn try_in_session(self) -> String {
+        format!("pg_catalog.pg_try_advisory_lock({})", self.0)
+    }
+
+    /// An expression that gives it back, and says whether it was held.
+    #[cfg(feature = "author")]
+    pub(super) fn unlock(self) -> String {
+        format!("pg_catalog.pg_advisory_unlock({})", self.0)
+    }
+
     /// A query for the process ids of those who hold it.
     pub(super) fn holders(self) -> String {
         format!("SELECT l.pid FROM pg_catalog.pg_locks l WHERE {}", self.condition())

@@ -383,9 +383,17 @@ async fn alembic_tables(
 }
 
 async fn user_objects(session: &Session, ledger: &LedgerName) -> Result<UserObjects, ReadError> {
-    let rows = session
-        .rows(&format!(
-            "SELECT count(*) OVER (), object.name FROM ( \
+    let rows = session.rows(&user_objects_query(ledger)).await?;
+    Ok(UserObjects {
+        count: rows.first().and_then(|row| row.get(0)?.parse().ok()).unwrap_or(0),
+        examples: rows.iter().filter_map(|row| row.get(1)).map(str::to_owned).collect(),
+    })
+}
+
+/// A query for objects of the user's, after `SET LOCAL search_path TO pg_catalog`.
+pub(super) fn user_objects_query(ledger: &LedgerName) -> String {
+    format!(
+        "SELECT count(*) OVER (), object.name FROM ( \
                SELECT 1 AS rank, 'pg_class'::regclass AS class, c.oid, c.relnamespace AS schema, \
                  c.relowner AS owner, CASE c.relkind WHEN 'v' THEN 'view' \
                    WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' \
@@ -412,11 +420,6 @@ async fn user_objects(session: &Session, ledger: &LedgerName) -> Result<UserObje
                AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = found.class \
                  AND d.objid = found.oid AND d.deptype = 'e') \
              ORDER BY found.rank, n.nspname, found.relname LIMIT 5",
-            schema = literal(ledger.schema())
-        ))
-        .await?;
-    Ok(UserObjects {
-        count: rows.first().and_then(|row| row.get(0)?.parse().ok()).unwrap_or(0),
-        examples: rows.iter().filter_map(|row| row.get(1)).map(str::to_owned).collect(),
-    })
+        schema = literal(ledger.schema())
+    )
 }

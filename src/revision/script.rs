@@ -1,5 +1,7 @@
 //! One SQL file.
 
+#[cfg(feature = "author")]
+use crate::revision::lexer::Lexer;
 use crate::revision::position::Position;
 use crate::revision::problem::{Located, Problem};
 use crate::revision::{Checksum, FileError, FileName, Header, Statement, split};
@@ -61,6 +63,25 @@ impl Script {
         &self.statements
     }
 
+    /// A statement's text, in which psql finds no variables of its own.
+    ///
+    /// It takes `:name` for one, which in SQL may be the end of a slice: `a[1:n]`.
+    #[cfg(feature = "author")]
+    pub fn for_psql(&self, statement: &Statement) -> String {
+        let text = &self.text[statement.range()];
+        let mut written = String::with_capacity(text.len());
+        let (mut lexer, mut copied, mut colon) = (Lexer::new(text), 0, None);
+        while let Ok(Some(token)) = lexer.next() {
+            if colon == Some(token.start) {
+                written.push_str(&text[copied..token.start]);
+                written.push(' ');
+                copied = token.start;
+            }
+            colon = (&text[token.start..token.end] == ":").then_some(token.end);
+        }
+        written + &text[copied..]
+    }
+
     /// The digest of the tokens.
     pub fn checksum(&self) -> Checksum {
         self.checksums[self.statements.len()]
@@ -105,6 +126,24 @@ mod tests {
         assert!(plain.header().breaking);
         let only_mark = Script::parse("x", b"\xef\xbb\xbf").unwrap();
         assert_eq!((only_mark.text(), only_mark.statements().len()), ("", 0));
+    }
+
+    #[test]
+    #[cfg(feature = "author")]
+    fn psql_finds_no_variables_in_a_statement() {
+        for (text, expected) in [
+            ("SELECT a[1:n], a[x:\"N\"], b::text", "SELECT a[1: n], a[x: \"N\"], b::text"),
+            ("SELECT a[:USER] -- :x", "SELECT a[: USER]"),
+            (
+                "SELECT ':a', $$ :b $$, a[1 : n] /* :c */, 1",
+                "SELECT ':a', $$ :b $$, a[1 : n] /* :c */, 1",
+            ),
+            ("DO $$ BEGIN x := 1; END $$", "DO $$ BEGIN x := 1; END $$"),
+            ("CALL f(a := 1, b => 2)", "CALL f(a := 1, b => 2)"),
+        ] {
+            let script = Script::parse("1_x.up.sql", text.as_bytes()).unwrap();
+            assert_eq!(script.for_psql(&script.statements()[0]), expected);
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod drift; // versioned databases whose schema is not the one of their revisions
 mod ledger; // where it is, what is none, and what an empty database may hold
 mod lock_file; // what castoff lock writes, proves and leaves behind
 mod recognising; // unversioned databases whose schema is a revision's
+mod sql_script; // what castoff sql prints, run by psql
 mod squashing; // baselines, and folders pruned to one
 
 // The command line.

@@ -69,9 +69,9 @@ impl Applier<'_> {
         let alone = statement.alone();
         let limited = if is_concurrent(alone) { Limited::ByTheFile } else { Limited::Always };
         let mut opening = Message::new();
-        opening.own(self.as_ourselves());
+        opening.own(self.wording.as_ourselves());
         opening.guards(&self.guards(&course.heads_during));
-        opening.own(self.restored(course, index, limited));
+        opening.own(self.wording.restored(course, index, limited));
         let failed = |error, offset| {
             let place = Some(Place::at(course.script, statement.range().start + offset));
             Interruption::Failed { error, place, guard: None }
@@ -125,16 +125,16 @@ impl Applier<'_> {
     ) -> Result<(), ServerError> {
         let alone = course.script.statements()[index].alone();
         let limited = if is_concurrent(alone) { Limited::ByTheFile } else { Limited::Always };
-        let mut statements = self.as_ourselves();
-        statements.push(self.ledger.set_begun(course.revision, begun));
-        statements.extend(self.restored(course, index, limited));
+        let mut statements = self.wording.as_ourselves();
+        statements.push(self.wording.ledger.set_begun(course.revision, begun));
+        statements.extend(self.wording.restored(course, index, limited));
         self.lock.session().rows(&statements.join(";\n")).await.map(|_| ())
     }
 }
 
 /// Concurrent commands also wait for unrelated transactions, which `lock_timeout` would count, and
 /// then leave an invalid index behind.
-fn is_concurrent(alone: Option<&Alone>) -> bool {
+pub(super) fn is_concurrent(alone: Option<&Alone>) -> bool {
     !matches!(alone, Some(Alone::Other) | None)
 }
 

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use super::Applier;
 use super::failure::{ApplyError, Failure, Kept, Place};
 use super::message::{self, Message};
-use super::session::{Guard, guard_of, timeouts};
+use super::session::{Guard, guard_of};
+use super::wording::Wording;
 use crate::database::catalogue::read_schema_within;
 use crate::database::jitter::full_jitter;
 use crate::database::quote::literal;
 use crate::database::read::{LedgerTables, ReadError};
 use crate::database::server_error::ServerError;
 use crate::database::wait::seconds;
-use crate::revision::{RevisionId, Script};
+use crate::revision::{RevisionId, Script, Statement};
 use crate::schema::Schema;
 use crate::stop::Signal;
 
@@ -32,6 +33,23 @@ pub(super) struct Job<'s> {
     pub(super) heads_before: Vec<RevisionId>,
     pub(super) record: Vec<String>,
     pub(super) heads_after: Vec<RevisionId>,
+}
+
+impl<'s> Job<'s> {
+    /// The statements that run, each with its number in the file.
+    pub(super) fn to_run(&self) -> impl Iterator<Item = (usize, &'s Statement)> {
+        let statements =
+            self.script.map_or(&[][..], |script| &script.statements()[self.statements.clone()]);
+        let (first, baseline) = (self.statements.start, self.baseline);
+        statements
+            .iter()
+            .enumerate()
+            .map(move |(n, statement)| (n + first, statement))
+            // The text is sent as UTF-8, whatever it says.
+            .filter(|(_, statement)| statement.sets_parameter() != Some("client_encoding"))
+            // A dump's own BEGIN and COMMIT, around its large objects.
+            .filter(move |(_, statement)| !(baseline && statement.transaction_control().is_some()))
+    }
 }
 
 /// What a job does to the session before its statements.
@@ -63,7 +81,7 @@ impl Applier<'_> {
         let start = Instant::now();
         let mut pauses = full_jitter(Duration::from_millis(500), Duration::from_secs(10));
         loop {
-            let first_look = (self.limits.lock_timeout / 2).min(Duration::from_secs(1));
+            let first_look = (self.wording.lock_timeout / 2).min(Duration::from_secs(1));
             let attempt = self.observer.beside(&job.what, first_look, self.attempt(job)).await;
             let (error, place, guard) = match attempt {
                 Ok(()) => {
@@ -113,7 +131,7 @@ impl Applier<'_> {
         pause: Duration,
     ) -> Result<(), ApplyError> {
         let blockers = self.observer.blockers();
-        if start.elapsed() + pause >= self.limits.lock_deadline {
+        if start.elapsed() + pause >= self.lock_deadline {
             return Err(ApplyError::LockDeadline {
                 revision: revision.clone(),
                 waited: start.elapsed(),
@@ -154,11 +172,7 @@ impl Applier<'_> {
     /// One transaction: open, guard, the statements, the ledger, commit, look.
     async fn attempt(&self, job: &Job<'_>) -> Result<(), Interruption> {
         let mut message = Message::new();
-        message.own(match job.session {
-            AtStart::Clean => self.open_clean(),
-            AtStart::Kept(_) => vec!["BEGIN ISOLATION LEVEL READ COMMITTED".to_owned()],
-        });
-        message.own(self.as_ourselves());
+        message.own(self.wording.opening(job));
         message.guards(&self.guards(&job.heads_before));
         if let (AtStart::Clean, Some(_)) = (&job.session, job.script) {
             // How the strings of a message are read is settled before its first statement runs.
@@ -168,26 +182,10 @@ impl Applier<'_> {
             self.send(&mut message, None).await?;
             self.prove(schema).await?;
         }
-        if let AtStart::Kept(restore) = &job.session {
-            message.own(restore);
-        }
+        message.own(Wording::before_the_file(job));
         if let Some(script) = job.script {
-            if let AtStart::Clean = job.session {
-                message.own(timeouts(script));
-            }
             let skipped = if job.baseline { self.unneeded(script).await? } else { Vec::new() };
-            for (index, statement) in script.statements()[job.statements.clone()]
-                .iter()
-                .enumerate()
-                .map(|(n, statement)| (n + job.statements.start, statement))
-                .filter(|(index, _)| !skipped.contains(index))
-                // The text is sent as UTF-8, whatever it says.
-                .filter(|(_, statement)| statement.sets_parameter() != Some("client_encoding"))
-                // A dump's own BEGIN and COMMIT, around its large objects.
-                .filter(|(_, statement)| {
-                    !(job.baseline && statement.transaction_control().is_some())
-                })
-            {
+            for (index, statement) in job.to_run().filter(|(index, _)| !skipped.contains(index)) {
                 if let Some(data) = statement.copy_data() {
                     self.send(&mut message, Some(script)).await?;
                     self.copy(script, index, data).await?;
@@ -196,26 +194,20 @@ impl Applier<'_> {
                 }
             }
         }
-        // Deferred triggers run now, as in psql with the file's role and search path.
-        message.own(["SET CONSTRAINTS ALL IMMEDIATE"]);
-        // The file may have changed who we are and what names mean.
-        message.own(self.as_ourselves());
-        message.own(["SET LOCAL search_path TO pg_catalog, pg_temp"]);
+        message.own(self.wording.behind_the_file());
         let tables = self.reached().tables;
         if let LedgerTables::Absent { schema_exists } = tables {
-            message.own(self.ledger.create(schema_exists));
+            message.own(self.wording.ledger.create(schema_exists));
         }
-        message.own(&job.record);
-        message.own(self.ledger.set_heads(&job.heads_after));
-        message.own(["COMMIT"]);
+        message.own(self.wording.recording(job));
         // COMMIT of an aborted transaction answers ROLLBACK without an error, and the library
         // hides the tag; so look at what a new transaction sees.
         message.own([format!(
             "SELECT {} WHERE {}",
             literal(RECORDED),
-            self.heads_are(&job.heads_after)
+            self.wording.heads_are(&job.heads_after)
         )]);
-        message.own(self.nothing_left_behind());
+        message.own(self.wording.nothing_left_behind());
         if self.send(&mut message, job.script).await? {
             Ok(())
         } else {
@@ -226,7 +218,7 @@ impl Applier<'_> {
     /// Sees to it that the schema is still the one that the plan was made from.
     async fn prove(&self, schema: &Schema) -> Result<(), Interruption> {
         let session = self.lock.session();
-        let reading = read_schema_within(session, self.ledger, self.optional);
+        let reading = read_schema_within(session, self.wording.ledger, self.optional);
         match self.interruptible(reading).await? {
             Ok(found) if found == *schema => Ok(()),
             Err(ReadError::Server(error)) => {
@@ -302,7 +294,7 @@ impl Applier<'_> {
         const PATIENCE: Duration = Duration::from_millis(300);
         // In one message: after ROLLBACK the backend may be another client's.
         let mut statements = vec!["ROLLBACK".to_owned()];
-        statements.extend(self.nothing_left_behind());
+        statements.extend(self.wording.nothing_left_behind());
         let sql = statements.join(";\n");
         match tokio::time::timeout(PATIENCE, self.lock.session().rows(&sql)).await {
             Ok(Ok(_)) => {}

@@ -39,7 +39,7 @@ impl Applier<'_> {
     }
 
     fn privileges(&self) -> String {
-        let schema = literal(self.ledger.schema());
+        let schema = literal(self.wording.ledger.schema());
         format!(
             "SELECT current_user, pg_catalog.current_database(), pg_catalog.current_schema(), \
              pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), \
@@ -61,7 +61,7 @@ impl Applier<'_> {
         let name = |column| identifier(row.get(column).unwrap_or_default());
         let (role, database, current) = (name(0), name(1), name(2));
         let missing = |column: usize| row.get(column) == Some("f");
-        let ledger = identifier(self.ledger.schema());
+        let ledger = identifier(self.wording.ledger.schema());
         let mut lacks = Vec::new();
         let mut lack = |is_missing: bool, what: String, privilege: String| {
             if is_missing {
@@ -84,8 +84,8 @@ impl Applier<'_> {
             ),
             LedgerTables::Present => lack(
                 missing(6),
-                format!("write to {}", self.ledger.revision()),
-                format!("INSERT, UPDATE, DELETE ON {}", self.ledger.revision()),
+                format!("write to {}", self.wording.ledger.revision()),
+                format!("INSERT, UPDATE, DELETE ON {}", self.wording.ledger.revision()),
             ),
         }
         let first = plan.steps().iter().find_map(|step| self.script_of(step.action()));
@@ -98,7 +98,7 @@ impl Applier<'_> {
     }
 
     fn script_of(&self, action: &Action) -> Option<&Script> {
-        let revision = |id| self.graph.get(id);
+        let revision = |id| self.wording.graph.get(id);
         match action {
             Action::Baseline { revision: id, .. } => revision(id)?.baseline(),
             Action::Upgrade { revision: id, .. } => revision(id)?.up(),

@@ -10,21 +10,22 @@ use super::Applier;
 use super::failure::{ApplyError, Kept};
 use super::job::{AtStart, Job};
 use super::session::milliseconds;
-use crate::database::ledger::{Entry, ProgressColumn};
+use super::wording::Wording;
+use crate::database::ledger::ProgressColumn;
 use crate::database::quote::literal;
-use crate::plan::{Origin, Recorded, Step};
-use crate::revision::{Control, Revision, RevisionId, Script, Source};
+use crate::plan::Recorded;
+use crate::revision::{Control, RevisionId, Script, Source};
 
 /// What the ledger says at each stage of a file.
 pub(super) struct Course<'s> {
     pub(super) revision: &'s RevisionId,
     pub(super) message: &'s str,
     pub(super) script: &'s Script,
-    column: ProgressColumn,
+    pub(super) column: ProgressColumn,
     /// Which revisions are heads while it runs.
     pub(super) heads_during: Vec<RevisionId>,
-    finish: Vec<String>,
-    heads_after: Vec<RevisionId>,
+    pub(super) finish: Vec<String>,
+    pub(super) heads_after: Vec<RevisionId>,
 }
 
 /// Whose `lock_timeout` holds for a statement.
@@ -49,7 +50,7 @@ pub(super) enum Earlier {
 
 /// Statements that are done together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Unit {
+pub(super) enum Unit {
     /// In one transaction with their record; of the file's own BEGIN and COMMIT only the inside.
     Together { inside: Range<usize>, end: usize },
     /// Outside a transaction.
@@ -82,7 +83,7 @@ pub(super) fn is_needed(script: &Script, resume: Option<usize>) -> bool {
 }
 
 /// The units of a file, from the statement number `done` on.
-fn units(script: &Script, done: usize) -> Vec<Unit> {
+pub(super) fn units(script: &Script, done: usize) -> Vec<Unit> {
     let mut units = Vec::new();
     let mut block = None;
     for (index, statement) in script.statements().iter().enumerate().skip(done) {
@@ -100,72 +101,11 @@ fn units(script: &Script, done: usize) -> Vec<Unit> {
     units
 }
 
-impl<'a> Applier<'a> {
-    pub(super) async fn upgrade_stepwise(
-        &self,
-        step: &Step,
-        revision: &'a Revision,
-        script: &Script,
-        resume: Option<usize>,
-    ) -> Result<(), ApplyError> {
-        self.keeps_its_session(revision.id())?;
-        let course = Course {
-            revision: revision.id(),
-            message: revision.message(),
-            script,
-            column: ProgressColumn::Up,
-            heads_during: step.heads_before().to_vec(),
-            finish: vec![self.ledger.complete(revision.id(), Recorded::of(revision))],
-            heads_after: step.heads_after().to_vec(),
-        };
-        if resume.is_none() {
-            let entry = Entry {
-                recorded: prefix(script, 0),
-                statements_done: Some(0),
-                ..self.entry(revision, Origin::Upgrade, false, false)?
-            };
-            let record = self.ledger.insert([entry]).into_iter().collect();
-            self.begin(&course, step.heads_before(), record).await?;
-        }
-        self.course(&course, resume).await
-    }
-
-    pub(super) async fn downgrade_stepwise(
-        &self,
-        step: &Step,
-        revision: &RevisionId,
-        message: &str,
-        script: &Script,
-        resume: Option<usize>,
-    ) -> Result<(), ApplyError> {
-        self.keeps_its_session(revision)?;
-        let heads_during =
-            step.heads_before().iter().filter(|head| *head != revision).cloned().collect();
-        let course = Course {
-            revision,
-            message,
-            script,
-            column: ProgressColumn::Down,
-            heads_during,
-            finish: vec![self.ledger.delete([revision])],
-            heads_after: step.heads_after().to_vec(),
-        };
-        if resume.is_none() {
-            let record = vec![self.ledger.set_progress(revision, ProgressColumn::Down, 0, None)];
-            self.begin(&course, step.heads_before(), record).await?;
-        }
-        self.course(&course, resume).await
-    }
-
+impl<'s> Course<'s> {
     /// Records that the file has begun, with a clean session.
-    async fn begin(
-        &self,
-        course: &Course<'_>,
-        heads_before: &[RevisionId],
-        record: Vec<String>,
-    ) -> Result<(), ApplyError> {
-        let job = Job {
-            what: format!("begin {}", course.revision),
+    pub(super) fn begin(&self, heads_before: &[RevisionId], record: Vec<String>) -> Job<'s> {
+        Job {
+            what: format!("begin {}", self.revision),
             script: None,
             statements: 0..0,
             session: AtStart::Clean,
@@ -173,12 +113,74 @@ impl<'a> Applier<'a> {
             proof: None,
             heads_before: heads_before.to_vec(),
             record,
-            heads_after: course.heads_during.clone(),
+            heads_after: self.heads_during.clone(),
+        }
+    }
+}
+
+impl Wording<'_> {
+    /// What castoff changes between the statements of a file, as the file has it after `done` of
+    /// them: the role, and the limits of the house, the header and the file's own SET, in that order.
+    pub(super) fn restored(
+        &self,
+        course: &Course<'_>,
+        done: usize,
+        limited: Limited,
+    ) -> Vec<String> {
+        let header = course.script.header();
+        let house = match limited {
+            Limited::Always => milliseconds(self.lock_timeout),
+            Limited::ByTheFile => "0".to_owned(),
         };
-        self.run(course.revision, course.message, &job).await
+        let lock_timeout = header.lock_timeout.map_or(house, milliseconds);
+        let statement_timeout =
+            header.statement_timeout.map_or_else(|| "0".to_owned(), milliseconds);
+        let mut statements = vec![
+            format!("SET lock_timeout = {lock_timeout}"),
+            format!("SET statement_timeout = {statement_timeout}"),
+        ];
+        let ours = ["lock_timeout", "statement_timeout", "role", "session_authorization"];
+        statements.extend(set_before(course.script, done, |name| ours.contains(&name)));
+        statements
     }
 
-    async fn course(&self, course: &Course<'_>, resume: Option<usize>) -> Result<(), ApplyError> {
+    /// A unit's transaction: its statements, unless they ran already, and its record.
+    pub(super) fn together<'s>(&self, course: &Course<'s>, unit: &Unit, last: bool) -> Job<'s> {
+        let statements = match unit {
+            Unit::Together { inside, .. } => inside.clone(),
+            Unit::Alone(_) => 0..0,
+        };
+        let (record, heads_after) = if last {
+            (course.finish.clone(), course.heads_after.clone())
+        } else {
+            let recorded = match course.column {
+                ProgressColumn::Up => Some(prefix(course.script, unit.end())),
+                ProgressColumn::Down => None,
+            };
+            let record =
+                self.ledger.set_progress(course.revision, course.column, unit.end(), recorded);
+            (vec![record], course.heads_during.clone())
+        };
+        Job {
+            what: format!("run statement {} of {}", unit.end(), course.revision),
+            script: Some(course.script),
+            statements,
+            session: AtStart::Kept(self.restored(course, unit.start(), Limited::Always)),
+            baseline: false,
+            proof: None,
+            heads_before: course.heads_during.clone(),
+            record,
+            heads_after,
+        }
+    }
+}
+
+impl Applier<'_> {
+    pub(super) async fn course(
+        &self,
+        course: &Course<'_>,
+        resume: Option<usize>,
+    ) -> Result<(), ApplyError> {
         let done = resume.unwrap_or(0);
         let mut earlier = match resume {
             Some(_) if self.is_unanswered(course.revision).await? => Earlier::Unanswered,
@@ -208,7 +210,7 @@ impl<'a> Applier<'a> {
     async fn is_unanswered(&self, revision: &RevisionId) -> Result<bool, ApplyError> {
         let query = format!(
             "SELECT 1 FROM {} WHERE statement_begun AND revision OPERATOR(pg_catalog.=) {}",
-            self.ledger.revision(),
+            self.wording.ledger.revision(),
             literal(revision.as_str())
         );
         let rows = self.ask(&query).await?;
@@ -217,7 +219,7 @@ impl<'a> Applier<'a> {
 
     /// A clean session, with what the file's finished statements had set in it.
     async fn restore_session(&self, course: &Course<'_>, done: usize) -> Result<(), ApplyError> {
-        let mut statements = self.clean_session();
+        let mut statements = self.wording.clean_session();
         statements.extend(set_before(course.script, done, |name| name != "client_encoding"));
         let sql = statements.join("\n;\n");
         match self.lock.session().rows(&sql).await {
@@ -233,68 +235,16 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// What castoff changes between the statements of a file, as the file has it after `done` of
-    /// them: the role, and the limits of the house, the header and the file's own SET, in that order.
-    pub(super) fn restored(
-        &self,
-        course: &Course<'_>,
-        done: usize,
-        limited: Limited,
-    ) -> Vec<String> {
-        let header = course.script.header();
-        let house = match limited {
-            Limited::Always => milliseconds(self.limits.lock_timeout),
-            Limited::ByTheFile => "0".to_owned(),
-        };
-        let lock_timeout = header.lock_timeout.map_or(house, milliseconds);
-        let statement_timeout =
-            header.statement_timeout.map_or_else(|| "0".to_owned(), milliseconds);
-        let mut statements = vec![
-            format!("SET lock_timeout = {lock_timeout}"),
-            format!("SET statement_timeout = {statement_timeout}"),
-        ];
-        let ours = ["lock_timeout", "statement_timeout", "role", "session_authorization"];
-        statements.extend(set_before(course.script, done, |name| ours.contains(&name)));
-        statements
-    }
-
-    /// A unit's transaction: its statements, unless they ran already, and its record.
     async fn together(
         &self,
         course: &Course<'_>,
         unit: &Unit,
         last: bool,
     ) -> Result<(), ApplyError> {
-        let statements = match unit {
-            Unit::Together { inside, .. } => inside.clone(),
-            Unit::Alone(_) => 0..0,
-        };
-        let (record, heads_after) = if last {
-            (course.finish.clone(), course.heads_after.clone())
-        } else {
-            let recorded = match course.column {
-                ProgressColumn::Up => Some(prefix(course.script, unit.end())),
-                ProgressColumn::Down => None,
-            };
-            let record =
-                self.ledger.set_progress(course.revision, course.column, unit.end(), recorded);
-            (vec![record], course.heads_during.clone())
-        };
-        let kept = Kept::Statements(unit.start());
-        let job = Job {
-            what: format!("run statement {} of {}", unit.end(), course.revision),
-            script: Some(course.script),
-            statements,
-            session: AtStart::Kept(self.restored(course, unit.start(), Limited::Always)),
-            baseline: false,
-            proof: None,
-            heads_before: course.heads_during.clone(),
-            record,
-            heads_after,
-        };
+        let job = self.wording.together(course, unit, last);
         match self.run(course.revision, course.message, &job).await {
             Err(ApplyError::Failed(mut failure)) => {
-                failure.kept = kept;
+                failure.kept = Kept::Statements(unit.start());
                 Err(ApplyError::Failed(failure))
             }
             other => other,
@@ -315,7 +265,7 @@ fn set_before(
 }
 
 /// What is recorded of a file whose first `done` statements have run.
-fn prefix(script: &Script, done: usize) -> Recorded {
+pub(super) fn prefix(script: &Script, done: usize) -> Recorded {
     let checksum = script.prefix_checksum(done).unwrap_or_else(|| script.checksum());
     Recorded { source: Source::Up, checksum }
 }
