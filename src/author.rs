@@ -8,7 +8,9 @@
 
 mod error;
 pub(crate) mod scratch;
+pub(crate) mod squash;
 pub(crate) mod walk;
 
 pub use error::AuthorError;
+pub use squash::SquashError;
 pub use walk::WalkError;

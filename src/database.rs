@@ -34,6 +34,8 @@ pub(crate) use ledger::LedgerName;
 pub(crate) use lock::{Attempt, MigrationLock};
 pub use observe::Blocker;
 pub(crate) use probe::Probe;
+#[cfg(feature = "author")]
+pub(crate) use quote::{identifier, literal};
 pub use read::ReadError;
 pub(crate) use read::{Reading, read_state};
 pub use server_error::ServerError;

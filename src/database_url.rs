@@ -14,6 +14,8 @@ mod dialect;
 mod endpoint;
 mod error;
 mod grammar;
+#[cfg(feature = "author")]
+mod libpq;
 mod parameter;
 mod password_file;
 mod target;

@@ -59,7 +59,7 @@ use std::process::ExitCode;
 pub use include_dir;
 
 #[cfg(feature = "author")]
-pub use crate::author::{AuthorError, WalkError};
+pub use crate::author::{AuthorError, SquashError, WalkError};
 pub use crate::bundle::BundleError;
 pub use crate::database::{
     ApplyError, Blocker, Class, Failure, Kept, Lack, NotReady, Place, ReadError, Reason,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use super::squash::SquashError;
 use super::walk::WalkError;
 use crate::database::ServerError;
 use crate::error::Error;
@@ -17,6 +18,8 @@ pub enum AuthorError {
     },
     /// The history is not what a lock could say.
     Walk(WalkError),
+    /// The history does not become a baseline.
+    Squash(SquashError),
     /// No database can be made or dropped to walk the history on.
     Scratch(ServerError),
     /// The migrations are not in a folder of files, and a file is to be written there.
@@ -35,6 +38,7 @@ impl AuthorError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::LockDiffers { .. } | Self::Walk(_) => 65,
+            Self::Squash(error) => error.exit_code(),
             Self::Scratch(error) if error.is_connection_loss() => 75,
             Self::Scratch(error) if error.is("42501") => 77,
             Self::Scratch(_) | Self::Unwritable { .. } => 70,
@@ -47,6 +51,7 @@ impl AuthorError {
         match self {
             Self::LockDiffers { .. } => Some("write it anew with `castoff lock`".to_owned()),
             Self::Walk(error) => Some(error.hint()),
+            Self::Squash(error) => error.hint(),
             Self::Scratch(error) if error.is("42501") => Some(
                 "set CASTOFF_SCRATCH_URL to a server on which the role may create databases"
                     .to_owned(),
@@ -64,6 +69,7 @@ impl fmt::Display for AuthorError {
                 write!(f, "castoff.lock is not what the revisions do:\n  {}", problems.join("\n  "))
             }
             Self::Walk(error) => error.fmt(f),
+            Self::Squash(error) => error.fmt(f),
             Self::Scratch(_) => f.write_str("no database can be made to walk the history on"),
             Self::NoFolder => f.write_str("there is no folder migrations/ here"),
             Self::Unwritable { path, .. } => write!(f, "cannot write {}", path.display()),
@@ -75,6 +81,7 @@ impl std::error::Error for AuthorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Scratch(error) => Some(error),
+            Self::Squash(error) => error.source(),
             Self::Unwritable { source, .. } => Some(source),
             Self::LockDiffers { .. } | Self::Walk(_) | Self::NoFolder => None,
         }

@@ -206,7 +206,7 @@ impl Walk<'_, '_> {
 }
 
 /// Each start of a walk would tell what it does, as if somebody had asked for it.
-async fn quietly<T>(work: impl Future<Output = T>) -> T {
+pub(super) async fn quietly<T>(work: impl Future<Output = T>) -> T {
     Box::pin(work).with_subscriber(NoSubscriber::default()).await
 }
 

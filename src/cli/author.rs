@@ -21,6 +21,17 @@ pub enum AuthorCommand {
     },
     /// Prints the manual page.
     Man,
+    /// Writes a baseline.
+    Squash {
+        /// Of which revision.
+        revision: String,
+        /// With the rows that the history has put into tables.
+        data: bool,
+        /// Without them.
+        no_data: bool,
+        /// The program that writes what is in a database.
+        pg_dump: Option<String>,
+    },
     /// Writes a script for psql.
     Sql {
         /// From which revision to which, as it was given.
@@ -55,6 +66,30 @@ pub(super) static AUTHOR: &[Topic] = &[
               password: CASTOFF_SCRATCH_URL) or the configured one and drops again, and\n\
               writes castoff.lock; --check compares instead, --reversible runs the down\n\
               files too. WHAT is comments, owners, grants or several with commas.",
+    },
+    Topic {
+        name: "squash",
+        takes: Takes::Flags(
+            Arguments::Required("REV"),
+            &[
+                OwnFlag::switch("data"),
+                OwnFlag::switch("no-data"),
+                OwnFlag::optional("pg-dump", "PROGRAM"),
+            ],
+            |given| {
+                author(AuthorCommand::Squash {
+                    revision: given.argument(),
+                    data: given.has("data"),
+                    no_data: given.has("no-data"),
+                    pg_dump: text(given, "pg-dump"),
+                })
+            },
+        ),
+        summary: "write a baseline of the history up to REV",
+        details: "Runs the history up to REV on a database of its own (see lock), and writes what\n\
+                  pg_dump says of it as REV's baseline, if a database made from it is the same.\n\
+                  Where the history has filled tables: --data with their rows, --no-data without.\n\
+                  No other file is changed but castoff.lock.",
     },
     Topic {
         name: "sql",
@@ -114,6 +149,15 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         for (line, expected) in [
             ("lock", AuthorCommand::Lock { check: false, reversible: false, with: None }),
+            (
+                "squash head --data --pg-dump /x/pg_dump",
+                AuthorCommand::Squash {
+                    revision: "head".to_owned(),
+                    data: true,
+                    no_data: false,
+                    pg_dump: text("/x/pg_dump"),
+                },
+            ),
             ("sql", AuthorCommand::Sql { range: String::new(), no_baseline: false }),
             (
                 "sql 0005:0002 --no-baseline",

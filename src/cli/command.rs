@@ -178,7 +178,7 @@ pub(super) struct Given {
 
 impl Given {
     /// The argument that is there, since it is required; else the empty one.
-    #[allow(dead_code, reason = "of authors' commands only")]
+    #[cfg(feature = "author")]
     pub(super) fn argument(&self) -> String {
         self.arguments.first().cloned().unwrap_or_default()
     }

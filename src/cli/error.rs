@@ -73,6 +73,11 @@ pub enum UsageError {
         /// The words.
         expected: &'static str,
     },
+    /// Two flags of which only one can be meant.
+    Contradiction {
+        /// The flags with their dashes.
+        flags: [&'static str; 2],
+    },
     /// An application without `--` before it.
     AppWithoutDashes,
     /// `--init` without an application to stay for.
@@ -116,6 +121,7 @@ impl UsageError {
             Self::MissingValue { .. }
             | Self::UnexpectedValue { .. }
             | Self::UnknownWord { .. }
+            | Self::Contradiction { .. }
             | Self::NotUtf8 => None,
         }
     }
@@ -160,6 +166,9 @@ impl fmt::Display for UsageError {
             Self::UnexpectedValue { flag } => write!(f, "{flag} has a value, and takes none"),
             Self::UnknownWord { flag, word, expected } => {
                 write!(f, "{flag} knows {expected}, but not {}", shown(word))
+            }
+            Self::Contradiction { flags: [one, other] } => {
+                write!(f, "{one} and {other} contradict each other")
             }
             Self::MissingArgument { command, argument } => {
                 write!(f, "`castoff {command}` needs a {argument}")

@@ -2,10 +2,12 @@
 
 mod lock;
 mod sql;
+mod squash;
 
 use std::path::Path;
 
 use super::{Bench, Outcome};
+use crate::author::squash::Rows;
 use crate::cli::{AuthorCommand, UsageError};
 use crate::error::Error;
 use crate::migrations::Migrations;
@@ -32,6 +34,22 @@ pub(super) async fn run(
         }
         // Done already: they depend on no setting.
         AuthorCommand::Completions { .. } | AuthorCommand::Man => Ok(Outcome::Exit(0)),
+        AuthorCommand::Squash { revision, data, no_data, pg_dump } => {
+            let rows = match (data, no_data) {
+                (false, false) => Rows::Refuse,
+                (true, false) => Rows::Keep,
+                (false, true) => Rows::Leave,
+                (true, true) => {
+                    return Err(UsageError::Contradiction { flags: ["--data", "--no-data"] }.into());
+                }
+            };
+            let options = squash::Options {
+                revision: &revision,
+                rows,
+                pg_dump: pg_dump.as_deref().unwrap_or("pg_dump"),
+            };
+            squash::run(bench, migrations, &options).await
+        }
         AuthorCommand::Sql { range, no_baseline } => sql::run(bench, &range, no_baseline),
     }
 }

@@ -1,12 +1,12 @@
 //! Names and values as SQL text.
 
 /// `name` as a quoted identifier.
-pub(super) fn identifier(name: &str) -> String {
+pub(crate) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// `value` as a string constant that means the same whatever `standard_conforming_strings` is.
-pub(super) fn literal(value: &str) -> String {
+pub(crate) fn literal(value: &str) -> String {
     let quoted = value.replace('\'', "''");
     if value.contains('\\') {
         format!("E'{}'", quoted.replace('\\', "\\\\"))

@@ -26,7 +26,7 @@ impl Endpoint {
     }
 
     /// The host's name, or what stands for it.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match (&self.host, self.address) {
             (Some(host), _) => host.clone(),
             (None, Some(address)) => address.to_string(),

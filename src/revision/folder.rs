@@ -138,7 +138,9 @@ impl Reader<'_> {
         }
         let mut previous: Option<RevisionId> = None;
         for revision in revisions.values_mut() {
-            let named = [Some(revision.main()), revision.baseline()]
+            let beside = revision.up().and(revision.baseline());
+            let beside = beside.filter(|baseline| !revises_nothing(baseline));
+            let named = [Some(revision.main()), beside]
                 .into_iter()
                 .flatten()
                 .find_map(|script| script.header().revises.clone());
@@ -159,9 +161,11 @@ impl Reader<'_> {
         let Some(first) = group.scripts().next() else { return };
         for script in group.scripts().skip(1) {
             let (a, b) = (first.header(), script.header());
+            let is_baseline = group.baseline.as_deref().is_some_and(|it| std::ptr::eq(it, script));
+            let alone = is_baseline && revises_nothing(script);
             let keys = [
                 ("Revision ID", differ(a.revision_id.as_ref(), b.revision_id.as_ref())),
-                ("Revises", differ(a.revises.as_ref(), b.revises.as_ref())),
+                ("Revises", !alone && differ(a.revises.as_ref(), b.revises.as_ref())),
                 ("Create Date", differ(a.create_date.as_ref(), b.create_date.as_ref())),
             ];
             for (key, _) in keys.into_iter().filter(|(_, differs)| *differs) {
@@ -220,6 +224,12 @@ fn identify(path: &str) -> Result<(RevisionId, FileKind), Problem> {
     }
     let FileName { id, kind, .. } = FileName::parse(path).ok_or(Problem::StrayFile)?;
     Ok((id.map_err(Problem::FileId)?, kind))
+}
+
+/// Whether it says that nothing is before it, as a baseline may: it needs nothing, also beside an up
+/// file that does.
+fn revises_nothing(script: &Script) -> bool {
+    script.header().revises.as_ref().is_some_and(Vec::is_empty)
 }
 
 fn differ<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
@@ -299,6 +309,20 @@ mod tests {
         assert!(revision.breaking());
         assert_eq!(revision.create_date(), Some("now"));
         assert_eq!(errors(&files).len(), 1);
+    }
+
+    #[test]
+    fn a_baseline_may_say_that_it_needs_nothing() {
+        let files = [
+            ("a_x.up.sql", ""),
+            ("b_x.up.sql", "-- Revises: c"),
+            ("c_x.up.sql", "-- Revises: a"),
+            ("c_x.baseline.sql", "-- Revises: none"),
+        ];
+        assert_eq!(order(&graph(&files)), ["-> a", "a -> c", "c -> b"]);
+        assert_eq!(order(&graph(&[files[1], files[3]])), ["-> c", "c -> b"]);
+        let files = [("a_x.sql", ""), ("b_x.sql", ""), ("b_x.baseline.sql", "-- Revises: none")];
+        assert_eq!(order(&graph(&files)), ["-> a", "a -> b"]);
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod ledger; // where it is, what is none, and what an empty database may hold
 mod lock_file; // what castoff lock writes, proves and leaves behind
 mod recognising; // unversioned databases whose schema is a revision's
 mod sql_script; // what castoff sql prints, run by psql
+mod squash_command; // what castoff squash writes, refuses and leaves behind
 mod squashing; // baselines, and folders pruned to one
 
 // The command line.

@@ -104,10 +104,10 @@ fn problems(written: Option<&Lock>, walked: &Lock, graph: &crate::revision::Grap
 
 /// A file beside the lock that becomes it, all of it or nothing; made before the walk, so that a
 /// folder that can't be written to is noticed then. Gone when it is dropped.
-struct Draft(PathBuf);
+pub(super) struct Draft(PathBuf);
 
 impl Draft {
-    fn new(path: &Path) -> Result<Self, Error> {
+    pub(super) fn new(path: &Path) -> Result<Self, Error> {
         let draft = path.with_file_name(format!(".{}.{}", folder::LOCK, std::process::id()));
         match fs::write(&draft, "") {
             Ok(()) => Ok(Self(draft)),
@@ -115,7 +115,7 @@ impl Draft {
         }
     }
 
-    fn replace(&self, path: &Path, text: &str) -> Result<(), Error> {
+    pub(super) fn replace(&self, path: &Path, text: &str) -> Result<(), Error> {
         let written = fs::write(&self.0, text).and_then(|()| fs::rename(&self.0, path));
         written.map_err(|source| AuthorError::Unwritable { path: path.to_owned(), source }.into())
     }

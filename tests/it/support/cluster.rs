@@ -177,6 +177,11 @@ impl Cluster {
         psql::plain(&self.programs, text, environment, sql)
     }
 
+    /// The path of one of its programs.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.command(name).get_program().into()
+    }
+
     pub(super) fn is_shared(&self) -> bool {
         self.shared
     }
