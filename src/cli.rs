@@ -172,6 +172,27 @@ impl Line {
     }
 }
 
+/// The settings of a command line as they would be typed, a space before each.
+pub(crate) fn written(flags: &[(&'static str, String)]) -> String {
+    let flag = |(name, value): &(&'static str, String)| {
+        let variable = VARIABLES.iter().find(|variable| variable.name == *name)?;
+        let flag = variable.flag();
+        let is_switch = variable.is_switch();
+        Some(if is_switch { format!(" --{flag}") } else { format!(" --{flag} {}", quoted(value)) })
+    };
+    flags.iter().filter_map(flag).collect()
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+./:=,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// Whether a URL holds nothing that others must not read.
 fn is_open(url: &str) -> bool {
     let authority = url.split_once("://").map_or("", |(_, rest)| rest);

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "author")]
 mod author;
+mod consent;
 mod current;
 mod diff;
 mod downgrade;
@@ -44,6 +45,8 @@ struct Bench<'a> {
     /// What results are printed on.
     paper: Paper,
     json: bool,
+    /// The settings that were given as flags, as they are typed.
+    flags: String,
 }
 
 impl Bench<'_> {
@@ -162,13 +165,14 @@ async fn dispatch(
     let migrator =
         Migrator::with_bundle(migrations, Bundle::of_this_program(), settings)?.until(stop.clone());
     let paper = Paper::of(environment);
-    let bench = Bench { migrator, report, paper, json: invocation.json };
+    let flags = cli::written(&invocation.flags);
+    let bench = Bench { migrator, report, paper, json: invocation.json, flags };
     match invocation.command {
         Command::Run { .. } => run::run(&bench, app).await,
         Command::Wait { revision } => wait::run(&bench, revision.as_deref()).await,
         Command::Upgrade { target } => upgrade::run(&bench, target.as_deref()).await,
-        Command::Downgrade { target } => downgrade::run(&bench, &target).await,
-        Command::Stamp { target } => stamp::run(&bench, &target).await,
+        Command::Downgrade { target, consent } => downgrade::run(&bench, &target, &consent).await,
+        Command::Stamp { target, consent } => stamp::run(&bench, &target, &consent).await,
         Command::Current => current::run(&bench).await,
         Command::Status => status::run(&bench).await,
         Command::Heads => history::heads(&bench),

@@ -220,12 +220,13 @@ impl Migrator {
     }
 
     /// Takes back everything that descends from `target`, newest first; gives the plan that was
-    /// applied.
+    /// applied. It asks nobody, whatever the environment: that is the command line's to do.
     pub async fn downgrade(&self, target: &Target) -> Result<Plan, Error> {
         boot(self, &Intent::Downgrade(target.clone())).await
     }
 
-    /// Makes the ledger say `target` without running anything; gives the plan that was applied.
+    /// Makes the ledger say `target` without running anything; gives the plan that was applied. It
+    /// asks nobody either.
     pub async fn stamp(&self, target: &Target) -> Result<Plan, Error> {
         boot(self, &Intent::Stamp(target.clone())).await
     }

@@ -13,6 +13,7 @@
 #[cfg(feature = "author")]
 mod between;
 mod decide;
+mod environment;
 mod json;
 mod refusal;
 mod state;
@@ -23,6 +24,7 @@ use serde::Serialize;
 #[cfg(feature = "author")]
 pub use between::between;
 pub use decide::{Ahead, Baseline, Drift, Image, Policy, decide};
+pub use environment::{Asks, Consent, Environment, Objection};
 pub use refusal::Refusal;
 pub use state::{
     AlembicVersion, Applied, DatabaseState, Ledger, Origin, Progress, Recorded, UserObjects,

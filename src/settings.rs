@@ -30,7 +30,7 @@ pub use error::SettingsError;
 pub use source::Origin;
 use source::Sources;
 pub(crate) use user::name_of as user_name;
-pub use value::{Ahead, Drift, Level, LogFormat, Mode};
+pub use value::{Ahead, Drift, Environment, Level, LogFormat, Mode};
 pub(crate) use variables::{INIT, VARIABLES, Variable};
 
 /// Everything that can be set, parsed and checked.
@@ -50,6 +50,8 @@ pub struct Settings {
     pub role: Option<String>,
     /// The schema of the ledger.
     pub schema: String,
+    /// What the database is for, if somebody says so.
+    pub environment: Option<Environment>,
     /// How long to wait for the database to be ready.
     pub wait_timeout: Duration,
     /// How long to wait for what looks permanent but may still be created.
@@ -103,6 +105,7 @@ struct Raw {
     migrations_dir: Option<String>,
     role: Option<String>,
     schema: Option<String>,
+    env: Option<String>,
     wait_timeout: Option<String>,
     settle_timeout: Option<String>,
     connect_timeout: Option<String>,
@@ -214,6 +217,7 @@ impl Settings {
             )?,
             role: read.optional("CASTOFF_ROLE", raw.role, value::role)?,
             schema: read.required("CASTOFF_SCHEMA", raw.schema, value::schema)?,
+            environment: read.optional("CASTOFF_ENV", raw.env, value::environment)?,
             mode: read.required("CASTOFF_MODE", raw.mode, value::mode)?,
             init: read.required(INIT, raw.init, value::switch)?,
             ahead: read.required("CASTOFF_AHEAD", raw.ahead, value::ahead)?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 #[cfg(feature = "author")]
 use super::author::{AUTHOR, AuthorCommand};
 use super::error::UsageError;
+use crate::plan::Consent;
 
 /// What castoff is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,11 +30,15 @@ pub enum Command {
     Downgrade {
         /// The revision.
         target: String,
+        /// What the operator says to it.
+        consent: Consent,
     },
     /// Records a revision as applied without running it.
     Stamp {
         /// The revision.
         target: String,
+        /// What the operator says to it.
+        consent: Consent,
     },
     /// Shows the revision that the database is at.
     Current,
@@ -148,7 +153,6 @@ impl OwnFlag {
         Self { name, value: Some(value), is_required: true, variable: None }
     }
 
-    #[cfg(feature = "author")]
     pub(super) const fn optional(name: &'static str, value: &'static str) -> Self {
         Self { name, value: Some(value), is_required: false, variable: None }
     }
@@ -178,7 +182,6 @@ pub(super) struct Given {
 
 impl Given {
     /// The argument that is there, since it is required; else the empty one.
-    #[cfg(feature = "author")]
     pub(super) fn argument(&self) -> String {
         self.arguments.first().cloned().unwrap_or_default()
     }
@@ -192,12 +195,19 @@ impl Given {
         self.value(flag).unwrap_or_default().into()
     }
 
+    pub(super) fn consent(&self) -> Consent {
+        Consent { yes: self.has("yes"), database: self.value("database").map(str::to_owned) }
+    }
+
     pub(super) fn has(&self, flag: &str) -> bool {
         self.value(flag).is_some()
     }
 }
 
 const TARGET: &str = "A target is head, base, a revision or the beginning of its id, +N or -N.";
+/// What an operator says to a command that can lose something.
+const CONSENT: [OwnFlag; 2] = [OwnFlag::switch("yes"), OwnFlag::optional("database", "NAME")];
+
 const READS_ONLY: &str = "Changes nothing.";
 const NO_DATABASE: &str = "Needs no database.";
 
@@ -227,16 +237,25 @@ static COMMANDS: [Topic; 20] = [
     },
     Topic {
         name: "downgrade",
-        takes: Takes::Required("TARGET", |target| Command::Downgrade { target }),
+        takes: Takes::Flags(Arguments::Required("TARGET"), &CONSENT, |given| Command::Downgrade {
+            target: given.argument(),
+            consent: given.consent(),
+        }),
         summary: "downgrade the database",
         details: "Runs the down files of the revisions after TARGET; what they drop is lost.\n\
-                  A target is base, a revision or the beginning of its id, or -N.",
+                  A target is base, a revision or the beginning of its id, or -N. Where\n\
+                  CASTOFF_ENV is staging it asks for --yes; in production, or if nobody says\n\
+                  what it is, for the name of the database too.",
     },
     Topic {
         name: "stamp",
-        takes: Takes::Required("TARGET", |target| Command::Stamp { target }),
+        takes: Takes::Flags(Arguments::Required("TARGET"), &CONSENT, |given| Command::Stamp {
+            target: given.argument(),
+            consent: given.consent(),
+        }),
         summary: "record TARGET as applied without running it",
-        details: "Records TARGET and what it builds on, and believes you that the schema is so.",
+        details: "Records TARGET and what it builds on, and believes you that the schema is so.\n\
+                  It asks for what `castoff downgrade` asks for.",
     },
     Topic {
         name: "status",

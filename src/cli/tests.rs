@@ -1,6 +1,7 @@
 use std::os::unix::ffi::OsStringExt;
 
 use super::*;
+use crate::plan::Consent;
 
 fn parsed(line: &str) -> Result<Invocation, UsageError> {
     parse(line.split(' ').filter(|word| !word.is_empty()).map(OsString::from))
@@ -13,6 +14,11 @@ fn command(line: &str) -> Command {
 fn app(words: &[&str]) -> Option<App> {
     let (program, arguments) = words.split_first()?;
     Some(App { program: program.into(), arguments: arguments.iter().map(Into::into).collect() })
+}
+
+fn downgrade(target: &str, yes: bool, database: Option<&str>) -> Command {
+    let consent = Consent { yes, database: database.map(str::to_owned) };
+    Command::Downgrade { target: target.to_owned(), consent }
 }
 
 #[test]
@@ -33,11 +39,17 @@ fn each_command_is_understood() {
         ("upgrade", Command::Upgrade { target: None }),
         ("upgrade head", Command::Upgrade { target: Some(text("head")) }),
         ("upgrade +1", Command::Upgrade { target: Some(text("+1")) }),
-        ("downgrade -1", Command::Downgrade { target: text("-1") }),
-        ("downgrade -12 --json", Command::Downgrade { target: text("-12") }),
-        ("downgrade -- -1", Command::Downgrade { target: text("-1") }),
-        ("downgrade 0002-1", Command::Downgrade { target: text("0002-1") }),
-        ("stamp head", Command::Stamp { target: text("head") }),
+        ("downgrade -1", downgrade("-1", false, None)),
+        ("downgrade -12 --json", downgrade("-12", false, None)),
+        ("downgrade -- -1", downgrade("-1", false, None)),
+        ("downgrade 0002-1", downgrade("0002-1", false, None)),
+        ("downgrade --yes -1 --database shop", downgrade("-1", true, Some("shop"))),
+        ("downgrade base --database=-x", downgrade("base", false, Some("-x"))),
+        ("stamp head", Command::Stamp { target: text("head"), consent: Consent::default() }),
+        (
+            "stamp --yes head",
+            Command::Stamp { target: text("head"), consent: Consent { yes: true, database: None } },
+        ),
         ("status --json", Command::Status),
         ("current", Command::Current),
         ("heads", Command::Heads),
@@ -107,6 +119,16 @@ fn a_switch_is_on_without_a_value() {
     }
     // Behind the dashes it is the application's.
     assert_eq!(parsed("run -- app --init").unwrap().flags, []);
+}
+
+#[test]
+fn a_line_is_written_as_it_is_typed() {
+    let flags = parsed("--schema it's --log debug downgrade -1").unwrap().flags;
+    assert_eq!(written(&flags), r" --schema 'it'\''s' --log debug");
+    assert_eq!(written(&parsed("run --init -- app").unwrap().flags), " --init");
+    for (word, typed) in [("shop", "shop"), ("", "''"), ("a b", "'a b'"), ("$x", "'$x'")] {
+        assert_eq!(quoted(word), typed);
+    }
 }
 
 #[test]
@@ -229,7 +251,7 @@ fn only_the_applications_arguments_may_be_other_than_utf_8() {
 #[test]
 fn the_help_is_one_screen_and_names_everything() {
     let text = help(None);
-    assert!(text.lines().count() <= 66, "{} lines", text.lines().count());
+    assert!(text.lines().count() <= 72, "{} lines", text.lines().count());
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::environment::{Asks, Environment};
 use super::state::Recorded;
 use crate::revision::{InvalidTarget, RevisionId, TargetError};
 use crate::schema::{Difference, Stale};
@@ -153,6 +154,22 @@ pub enum Refusal {
     },
     /// Nothing was ever applied.
     NotVersioned,
+    /// The operator has to say more for a command that can lose something.
+    Unconfirmed {
+        /// The command.
+        command: &'static str,
+        /// What the database is for.
+        environment: Option<Environment>,
+        /// What to type.
+        line: String,
+    },
+    /// The operator has another database in mind.
+    OtherDatabase {
+        /// That one.
+        named: String,
+        /// The one that it would be done to.
+        database: String,
+    },
 }
 
 /// The ids, for a message; at most ten of them.
@@ -208,7 +225,9 @@ impl Refusal {
             | Self::Contradicted { .. }
             | Self::NotQuite { .. }
             | Self::Drifted { .. }
-            | Self::Unrecognised { .. } => 76,
+            | Self::Unrecognised { .. }
+            | Self::Unconfirmed { .. }
+            | Self::OtherDatabase { .. } => 76,
             Self::AlembicUnreadable { .. } => 77,
             Self::Baseline { .. } => 78,
         }
@@ -300,6 +319,15 @@ impl Refusal {
                 "set CASTOFF_BASELINE to a revision of this image: `castoff history`".to_owned()
             }
             Self::NoDownFile { .. } => "write what takes it back as a new revision".to_owned(),
+            Self::Unconfirmed { environment: None, line, .. } => format!(
+                "if it is meant: {line}; where nothing can be lost, set CASTOFF_ENV=development"
+            ),
+            Self::Unconfirmed { environment: Some(_), line, .. } => {
+                format!("if it is meant: {line}")
+            }
+            Self::OtherDatabase { .. } => {
+                "look at what DATABASE_URL names: `castoff settings` shows it".to_owned()
+            }
             Self::InvalidTarget(_)
             | Self::Target(_)
             | Self::NotApplied { .. }
@@ -441,6 +469,21 @@ impl fmt::Display for Refusal {
                  a down file for it"
             ),
             Self::NotVersioned => f.write_str("the database has no revision: nothing was applied"),
+            Self::Unconfirmed { command, environment, .. } => {
+                let asks = match Asks::of(*environment) {
+                    Asks::Nothing => "nothing",
+                    Asks::Yes => "--yes",
+                    Asks::YesAndName => "--yes and the name of the database",
+                };
+                write!(f, "`castoff {command}` asks for {asks} where CASTOFF_ENV")?;
+                match environment {
+                    Some(environment) => write!(f, "={environment}"),
+                    None => f.write_str(" is not set"),
+                }
+            }
+            Self::OtherDatabase { named, database } => {
+                write!(f, "--database says {named:?}, but the database is {database:?}")
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use crate::plan::{Ahead, Drift};
+pub use crate::plan::{Ahead, Drift, Environment};
 use crate::revision::duration;
 
 /// How much of a start happens.
@@ -60,6 +60,15 @@ pub(super) fn drift(text: &str) -> Result<Drift, Expected> {
         "warn" => Ok(Drift::Warn),
         "refuse" => Ok(Drift::Refuse),
         _ => Err("ignore, warn or refuse"),
+    }
+}
+
+pub(super) fn environment(text: &str) -> Result<Environment, Expected> {
+    match text {
+        "development" => Ok(Environment::Development),
+        "staging" => Ok(Environment::Staging),
+        "production" => Ok(Environment::Production),
+        _ => Err("development, staging or production"),
     }
 }
 

@@ -32,7 +32,7 @@ const fn variable(
 ///
 /// None may begin with `CASTOFF_PORT`, `CASTOFF_HOST` or `CASTOFF_SERVICE`: Kubernetes sets those
 /// for a service that is called castoff.
-pub(crate) static VARIABLES: [Variable; 22] = [
+pub(crate) static VARIABLES: [Variable; 23] = [
     variable("CASTOFF_DATABASE_URL", "", None, "the database, as the role that owns the schema"),
     variable("CASTOFF_DATABASE_URL_FILE", "", None, "a file that holds it"),
     variable("CASTOFF_SCRATCH_URL", "", None, "the server on which castoff lock makes databases"),
@@ -40,6 +40,7 @@ pub(crate) static VARIABLES: [Variable; 22] = [
     variable("CASTOFF_MIGRATIONS_DIR", "DIR", None, "migrations, instead of the built-in ones"),
     variable("CASTOFF_ROLE", "ROLE", None, "act as this role, which owns the schema"),
     variable("CASTOFF_SCHEMA", "NAME", Some("castoff"), "the schema of the ledger"),
+    variable("CASTOFF_ENV", "ENV", None, "development, staging or production"),
     variable("CASTOFF_MODE", "MODE", Some("run"), "run, upgrade, check, wait or skip"),
     variable(INIT, "", Some("off"), "stay as the parent of APP: an init, as tini is"),
     variable("CASTOFF_AHEAD", "start|refuse", Some("start"), "when the database is newer"),

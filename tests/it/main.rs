@@ -57,6 +57,7 @@ mod shells; // completions for bash, zsh and fish, and the manual page
 mod status; // one screen for people
 
 mod connection_strings; // each compared with what psql does with it
+mod environments; // what downgrade and stamp ask for, by CASTOFF_ENV
 mod exit_codes; // each of them, the termination message, the log as JSON
 mod reading; // a role that may SELECT, a standby, wait, the modes
 mod roles; // CASTOFF_ROLE, what a role may not, and what is set for it

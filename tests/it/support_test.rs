@@ -133,7 +133,7 @@ fn a_run_has_output_code_and_a_hermetic_environment() {
         run.stdout.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)); // the shell's own
     names.sort_unstable();
-    assert_eq!(names, ["ADDED", "CASTOFF_MIGRATIONS_DIR", "PATH"]);
+    assert_eq!(names, ["ADDED", "CASTOFF_ENV", "CASTOFF_MIGRATIONS_DIR", "PATH"]);
     let embedded = script("env").embedded().run();
     assert!(!embedded.stdout.contains("CASTOFF_MIGRATIONS_DIR"), "{embedded}");
     let folder = Folder::new();

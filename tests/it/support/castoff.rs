@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// castoff with its environment, arguments and migration folder. It can be run many times.
 ///
-/// Its environment holds PATH, `DATABASE_URL`, `CASTOFF_MIGRATIONS_DIR` and what the test adds.
+/// Its environment holds PATH, `DATABASE_URL`, `CASTOFF_MIGRATIONS_DIR`, `CASTOFF_ENV=development`, so
+/// that no command asks for more than its arguments, and what the test adds.
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before run() or spawn()"]
 pub(crate) struct Castoff {
@@ -51,7 +52,7 @@ impl Castoff {
             environment: Vec::new(),
             stdin: None,
         };
-        castoff.folder(dir)
+        castoff.folder(dir).env("CASTOFF_ENV", "development")
     }
 
     /// Adds revisions to the folder, in the notation of [`Folder::revision`].
