@@ -14,7 +14,7 @@ use crate::database::{
 };
 use crate::error::Error;
 use crate::migrator::Migrator;
-use crate::plan::{self, DatabaseState, Drift, Plan, Policy, Standing};
+use crate::plan::{self, DatabaseState, Drift, Hazards, Plan, Policy, Standing};
 use crate::revision::Target;
 
 /// How often the state of a wait for another start is said again.
@@ -186,6 +186,7 @@ async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Resu
         }
     };
     tell(&plan);
+    tell_of_no_lock(migrator, &plan);
     let applier = Applier::new(&lock, migrator, reading)?;
     match applier.apply(&plan).await {
         Ok(()) => {
@@ -212,6 +213,9 @@ fn tell(plan: &Plan) {
             drift.excerpt()
         );
     }
+    for danger in plan.hazards() {
+        tracing::warn!(revision = danger.revision.as_str(), "Hazard: {danger}");
+    }
     if let Standing::Recognised { revision, unchecked, unmanaged } = plan.standing() {
         tracing::info!("The schema is that of {revision}, line by line");
         if *unchecked > 0 {
@@ -228,12 +232,25 @@ fn tell(plan: &Plan) {
     }
 }
 
+/// Who wants hazards refused must know if nobody can tell of any.
+fn tell_of_no_lock(migrator: &Migrator, plan: &Plan) {
+    let runs = plan.runs().next().is_some() && *plan.standing() != Standing::Fresh;
+    let refuses = migrator.settings().hazards == Hazards::Refuse;
+    if runs && refuses && matches!(migrator.lock(), Ok(None)) {
+        tracing::warn!("There is no castoff.lock, so nothing is known of the revisions' hazards");
+    }
+}
+
 async fn plan_under_lock(
     migrator: &Migrator,
     intent: &Intent,
     lock: &MigrationLock,
 ) -> Result<(Plan, Reading), Error> {
-    let mut reading = migrator.read(lock.session()).await?;
+    let read = async || match intent {
+        Intent::Upgrade(_) => migrator.read_for_upgrade(lock.session()).await,
+        Intent::Downgrade(_) | Intent::Stamp(_) => migrator.read(lock.session()).await,
+    };
+    let mut reading = read().await?;
     loop {
         let refused = match intent.decide(migrator, &reading.state) {
             Ok(plan) => return Ok((plan, reading)),
@@ -243,7 +260,7 @@ async fn plan_under_lock(
             return Err(refused);
         }
         // What was read while nobody did anything is no other start's work between two queries.
-        let again = migrator.read(lock.session()).await?;
+        let again = read().await?;
         if again.state == reading.state {
             return Err(refused);
         }

@@ -12,6 +12,7 @@ mod ledger;
 mod lock;
 mod login;
 mod observe;
+mod occupied;
 mod pooler;
 mod probe;
 mod product;
@@ -33,6 +34,7 @@ pub(crate) use jitter::full_jitter;
 pub(crate) use ledger::LedgerName;
 pub(crate) use lock::{Attempt, MigrationLock};
 pub use observe::Blocker;
+pub(crate) use occupied::occupied;
 pub(crate) use probe::Probe;
 #[cfg(feature = "author")]
 pub(crate) use quote::{identifier, literal};

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use crate::boot::{Intent, answered, boot};
 use crate::bundle::Bundle;
 use crate::database::{
-    Database, LedgerName, Need, Probe, Reading, Session, WaitEnd, Waiting, full_jitter,
+    Database, LedgerName, Need, Probe, Reading, Session, WaitEnd, Waiting, full_jitter, occupied,
     read_schema, read_state,
 };
 use crate::error::Error;
 use crate::migrations::{Migrations, Source};
-use crate::plan::{self, Baseline, DatabaseState, Drift, Image, Plan, Policy, Refusal, Standing};
+use crate::plan::{
+    self, Baseline, DatabaseState, Drift, Hazards, Image, Plan, Policy, Refusal, Standing,
+};
 use crate::revision::{Chain, Graph, Revision, RevisionId, Target};
 use crate::schema::{Lock, Optional, Schema};
 use crate::settings::{Settings, SettingsError};
@@ -153,6 +155,17 @@ impl Migrator {
         Ok(reading)
     }
 
+    /// The same with what the hazards of an upgrade depend on, where some may be pending.
+    pub(crate) async fn read_for_upgrade(&self, session: &Session) -> Result<Reading, Error> {
+        let mut reading = self.read(session).await?;
+        if self.settings.hazards != Hazards::Ignore {
+            let tables = plan::tables_in_question(self.image()?, &reading.state);
+            let occupied = occupied(session, &self.ledger, &tables).await?;
+            reading.state.occupied = Some(occupied);
+        }
+        Ok(reading)
+    }
+
     /// What is known of what the revisions do.
     pub(crate) fn lock(&self) -> Result<Option<&Lock>, Error> {
         self.source.lock()
@@ -177,18 +190,44 @@ impl Migrator {
 
     /// What a start would do, without doing it.
     pub async fn plan(&self) -> Result<Plan, Error> {
-        self.has_migrations()?;
-        self.decide(&self.state().await?)
+        let state = self.state_for_upgrade().await?;
+        Ok(plan::decide(self.image()?, &state, &self.policy(Target::head()))?)
     }
 
-    /// What a start would do with a database in this state.
-    pub(crate) fn decide(&self, state: &DatabaseState) -> Result<Plan, Error> {
-        Ok(plan::decide(self.image()?, state, &self.policy(Target::head()))?)
+    /// The same for who only wants to know: also where its hazards would be refused, with the refusal.
+    pub(crate) async fn prospect(&self) -> Result<(Plan, Option<Refusal>), Error> {
+        self.prospect_of(&self.state_for_upgrade().await?)
+    }
+
+    /// What it would do with a database in this state.
+    pub(crate) fn prospect_of(
+        &self,
+        state: &DatabaseState,
+    ) -> Result<(Plan, Option<Refusal>), Error> {
+        let policy = self.policy(Target::head());
+        let refusal = match (policy.hazards, plan::decide(self.image()?, state, &policy)) {
+            (_, Ok(plan)) => return Ok((plan, None)),
+            (Hazards::Refuse, Err(refusal)) => refusal,
+            (Hazards::Ignore | Hazards::Warn, Err(refusal)) => return Err(refusal.into()),
+        };
+        let policy = Policy { hazards: Hazards::Warn, ..policy };
+        Ok((plan::decide(self.image()?, state, &policy)?, Some(refusal)))
+    }
+
+    async fn state_for_upgrade(&self) -> Result<DatabaseState, Error> {
+        self.has_migrations()?;
+        let read = answered(async {
+            let (session, _) = self.session(Need::Reading).await?;
+            let reading = self.read_for_upgrade(&session).await?;
+            session.close().await;
+            Ok(reading.state)
+        });
+        self.stop.unless(read).await?
     }
 
     /// The revisions that a start would run, parents first.
     pub async fn pending(&self) -> Result<Vec<&Revision>, Error> {
-        let plan = self.plan().await?;
+        let (plan, _) = self.prospect().await?;
         let graph = self.graph()?;
         Ok(plan.runs().filter_map(|id| graph.get(id)).collect())
     }
@@ -202,7 +241,7 @@ impl Migrator {
         if is_at_head && self.settings.drift == Drift::Ignore {
             return Ok(Plan::nothing(Standing::AtHead));
         }
-        self.plan().await
+        Ok(self.prospect().await?.0)
     }
 
     /// Brings the database to `target`, as a start does; gives the plan that was applied.
@@ -309,6 +348,7 @@ impl Migrator {
             ahead: self.settings.ahead,
             baseline: self.settings.baseline.clone().map(Baseline),
             drift: self.settings.drift,
+            hazards: self.settings.hazards,
             history: false,
         }
     }

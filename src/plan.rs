@@ -14,6 +14,7 @@
 mod between;
 mod decide;
 mod environment;
+mod hazards;
 mod json;
 mod refusal;
 mod state;
@@ -25,6 +26,7 @@ use serde::Serialize;
 pub use between::between;
 pub use decide::{Ahead, Baseline, Drift, Image, Policy, decide};
 pub use environment::{Asks, Consent, Environment, Objection};
+pub use hazards::{Danger, Hazards, tables_in_question};
 pub use refusal::Refusal;
 pub use state::{
     AlembicVersion, Applied, DatabaseState, Ledger, Origin, Progress, Recorded, UserObjects,
@@ -175,6 +177,9 @@ pub struct Plan {
     /// How the schema differs from the one that the database's revisions make.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<Difference>,
+    /// The hazards that nobody has acknowledged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hazards: Vec<Danger>,
 }
 
 impl Plan {
@@ -195,13 +200,25 @@ impl Plan {
 
     /// Nothing to do, since the database stands there.
     pub(crate) fn nothing(standing: Standing) -> Self {
-        Self { standing, creates_ledger: false, steps: Vec::new(), drift: None }
+        Self {
+            standing,
+            creates_ledger: false,
+            steps: Vec::new(),
+            drift: None,
+            hazards: Vec::new(),
+        }
     }
 
     /// How the schema differs from the one that the database's revisions make, if it does and the
     /// policy wants to know.
     pub fn drift(&self) -> Option<&Difference> {
         self.drift.as_ref()
+    }
+
+    /// The hazards of what runs that matter to this database and that nobody has acknowledged, if the
+    /// policy wants to know.
+    pub fn hazards(&self) -> &[Danger] {
+        &self.hazards
     }
 
     /// The revisions whose up or baseline file runs, in order.
@@ -272,7 +289,7 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(self, standing: Standing, creates_ledger: bool) -> Plan {
-        Plan { standing, creates_ledger, steps: self.steps, drift: None }
+        Plan { standing, creates_ledger, steps: self.steps, drift: None, hazards: Vec::new() }
     }
 }
 

@@ -30,7 +30,7 @@ pub use error::SettingsError;
 pub use source::Origin;
 use source::Sources;
 pub(crate) use user::name_of as user_name;
-pub use value::{Ahead, Drift, Environment, Level, LogFormat, Mode};
+pub use value::{Ahead, Drift, Environment, Hazards, Level, LogFormat, Mode};
 pub(crate) use variables::{INIT, VARIABLES, Variable};
 
 /// Everything that can be set, parsed and checked.
@@ -70,6 +70,8 @@ pub struct Settings {
     pub baseline: Option<String>,
     /// What happens when the schema is not the one that the database's revisions make.
     pub drift: Drift,
+    /// What happens when revisions that are to run have hazards that nobody has acknowledged.
+    pub hazards: Hazards,
     /// How much of a start happens.
     pub mode: Mode,
     /// Whether castoff stays as the application's init.
@@ -115,6 +117,7 @@ struct Raw {
     ahead: Option<String>,
     baseline: Option<String>,
     drift: Option<String>,
+    hazards: Option<String>,
     mode: Option<String>,
     init: Option<String>,
     log_format: Option<String>,
@@ -203,6 +206,10 @@ impl Settings {
             }));
         }
 
+        let hazards = raw.hazards.or_else(|| {
+            // Whoever says that it is production wants to be asked.
+            (raw.env.as_deref() == Some("production")).then(|| Hazards::Refuse.to_string())
+        });
         let mut reader = Reader { sources: &sources, effective };
         let read = &mut reader;
         let mut settings = Self {
@@ -223,6 +230,7 @@ impl Settings {
             ahead: read.required("CASTOFF_AHEAD", raw.ahead, value::ahead)?,
             baseline: read.optional("CASTOFF_BASELINE", raw.baseline, |text| Ok(text.into()))?,
             drift: read.required("CASTOFF_DRIFT", raw.drift, value::drift)?,
+            hazards: read.required("CASTOFF_HAZARDS", hazards, value::hazards)?,
             wait_timeout: read.required(
                 "CASTOFF_WAIT_TIMEOUT",
                 raw.wait_timeout,

@@ -12,7 +12,7 @@ use crate::database_url::DatabaseUrl;
 use crate::error::Error;
 use crate::migrations::Migrations;
 use crate::migrator::Migrator;
-use crate::plan::{Ahead, Drift};
+use crate::plan::{Ahead, Drift, Hazards};
 use crate::settings::Settings;
 use crate::stop::Stop;
 
@@ -93,6 +93,7 @@ impl<'a> Scratch<'a> {
             ahead: Ahead::Refuse,
             baseline: None,
             drift: Drift::Ignore,
+            hazards: Hazards::Ignore,
             ..self.settings.clone()
         };
         Ok(Migrator::new(self.migrations, settings)?.without_lock().until(self.stop.clone()))

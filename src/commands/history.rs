@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Bench, Outcome};
 use crate::error::Error;
+use crate::plan::Danger;
 use crate::revision::{Graph, Revision, RevisionId};
 
 /// Revisions as Alembic lists them.
@@ -25,11 +26,22 @@ struct Line<'a> {
     branch_point: bool,
     merge_point: bool,
     breaking: bool,
+    /// What is dangerous in it, where it is about to run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hazards: Vec<&'a Danger>,
 }
 
 impl<'a> Listing<'a> {
     pub(super) fn new(graph: &'a Graph, revisions: impl IntoIterator<Item = &'a Revision>) -> Self {
         Self(revisions.into_iter().map(|revision| line(graph, revision)).collect())
+    }
+
+    /// The same with the hazards of these revisions.
+    pub(super) fn with_hazards(mut self, hazards: &'a [Danger]) -> Self {
+        for line in &mut self.0 {
+            line.hazards.extend(hazards.iter().filter(|it| it.revision == *line.revision));
+        }
+        self
     }
 }
 
@@ -43,6 +55,7 @@ fn line<'a>(graph: &'a Graph, revision: &'a Revision) -> Line<'a> {
         branch_point: children > 1,
         merge_point: graph.is_merge_point(revision.id()),
         breaking: revision.breaking(),
+        hazards: Vec::new(),
     }
 }
 
@@ -78,7 +91,8 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from: Vec<_> = self.down_revisions.iter().map(ToString::to_string).collect();
         let from = if from.is_empty() { "<base>".to_owned() } else { from.join(", ") };
-        writeln!(f, "{from} -> {}", self.label())
+        writeln!(f, "{from} -> {}", self.label())?;
+        self.hazards.iter().try_for_each(|hazard| writeln!(f, "  ! {}", hazard.what()))
     }
 }
 

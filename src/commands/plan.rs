@@ -9,7 +9,7 @@ use super::diff::{self, Differs};
 use super::history::Listing;
 use super::{Bench, Outcome};
 use crate::error::Error;
-use crate::plan::{Action, Down, Plan, Standing};
+use crate::plan::{Action, Down, Plan, Refusal, Standing};
 use crate::revision::RevisionId;
 use crate::schema::Entry;
 
@@ -21,6 +21,9 @@ struct Prospect<'a> {
     /// What the revisions that run do to the schema, as far as it is known.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     schema: BTreeMap<&'a str, &'a Entry>,
+    /// Why a start would not do it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
 }
 
 /// A plan after it was applied.
@@ -40,18 +43,24 @@ struct Checked<'a> {
 }
 
 pub(super) async fn plan(bench: &Bench<'_>) -> Result<Outcome, Error> {
-    let plan = bench.migrator.plan().await?;
+    let (plan, refusal) = bench.migrator.prospect().await?;
     let (graph, lock) = (bench.migrator.graph()?, bench.migrator.lock()?);
     let schema = plan.steps().iter().filter_map(|step| {
         let Action::Upgrade { revision, .. } = step.action() else { return None };
         Some((revision.as_str(), lock?.get(graph.get(revision)?)?))
     });
-    bench.print(&Prospect { plan: &plan, schema: schema.collect() })
+    let refused = refusal.as_ref().map(Refusal::to_string);
+    bench
+        .report
+        .result(&Prospect { plan: &plan, schema: schema.collect(), refused }, bench.json)?;
+    Ok(Outcome::Exit(refusal.map_or(0, |refusal| refusal.exit_code())))
 }
 
 pub(super) async fn pending(bench: &Bench<'_>) -> Result<Outcome, Error> {
-    let pending = bench.migrator.pending().await?;
-    bench.print(&Listing::new(bench.migrator.graph()?, pending))
+    let (plan, _) = bench.migrator.prospect().await?;
+    let graph = bench.migrator.graph()?;
+    let pending = plan.runs().filter_map(|id| graph.get(id));
+    bench.print(&Listing::new(graph, pending).with_hazards(plan.hazards()))
 }
 
 /// Exit code 0 if a start would change nothing but its own notes, 1 if it would.
@@ -68,9 +77,10 @@ pub(super) async fn check(bench: &Bench<'_>, drift: bool) -> Result<Outcome, Err
 
 impl fmt::Display for Prospect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, schema } = self;
+        let Self { plan, schema, refused } = self;
         writeln!(f, "{}", Reason(plan.standing()))?;
-        write_steps(f, plan, |revision| schema.get(revision.as_str()).copied())
+        write_steps(f, plan, |revision| schema.get(revision.as_str()).copied())?;
+        refused.iter().try_for_each(|refusal| writeln!(f, "refused: {refusal}"))
     }
 }
 
@@ -146,6 +156,9 @@ fn write_steps<'a>(
                 writeln!(f, "  upgrade {} -> {revision}", ids(step.heads_before()))?;
                 for (sign, line) in effect(revision).iter().flat_map(|entry| entry.lines()) {
                     writeln!(f, "    {sign} {line}")?;
+                }
+                for danger in plan.hazards().iter().filter(|it| it.revision == *revision) {
+                    writeln!(f, "    ! {}", danger.what())?;
                 }
             }
             Action::Upgrade { revision, resume: Some(done) } => {

@@ -8,14 +8,13 @@ use super::plan::Reason;
 use super::{Bench, Outcome};
 use crate::database::{Need, ReadError, Survey, survey};
 use crate::error::Error;
-use crate::plan::{Ledger, Plan, Standing};
+use crate::plan::{Danger, Ledger, Plan, Standing};
 use crate::revision::RevisionId;
-use crate::schema::Hazard;
 use sheet::Sheet;
 
 /// What is shown.
 #[derive(Serialize)]
-struct Status<'a> {
+struct Status {
     #[serde(flatten)]
     survey: Survey,
     #[serde(flatten)]
@@ -23,31 +22,28 @@ struct Status<'a> {
     /// Why a start would refuse the database, or why nothing can be said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
-    current: Vec<Brief<'a>>,
-    head: Vec<Brief<'a>>,
-    pending: Vec<Brief<'a>>,
+    current: Vec<Brief>,
+    head: Vec<Brief>,
+    pending: Vec<Brief>,
 }
 
 /// A revision in a line.
 #[derive(Serialize)]
-struct Brief<'a> {
+struct Brief {
     revision: RevisionId,
     message: String,
     breaking: bool,
-    /// What is dangerous in it and not acknowledged.
+    /// What is dangerous in it, to this database as it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    hazards: Vec<&'a Hazard>,
+    hazards: Vec<Danger>,
 }
 
-impl Status<'_> {
+impl Status {
     /// Where the database stands, in words.
     fn stands(&self) -> String {
         let standing = self.standing.as_ref().map(|standing| Reason(standing).to_string());
-        match (standing, &self.refused) {
-            (Some(standing), _) => standing,
-            (None, Some(refused)) => format!("refused: {refused}"),
-            (None, None) => String::new(),
-        }
+        let refused = self.refused.as_ref().map(|refused| format!("refused: {refused}"));
+        standing.into_iter().chain(refused).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -56,7 +52,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Outcome, Error> {
     let (session, _) = migrator.session(Need::Reading).await?;
     let address = migrator.database()?.label(session.server());
     let looking = async {
-        let read = migrator.read(&session).await;
+        let read = migrator.read_for_upgrade(&session).await;
         let tables = read.as_ref().ok().map(|reading| reading.tables);
         let survey = survey(&session, address, migrator.ledger(), tables).await;
         (read, survey.map_err(ReadError::from))
@@ -68,35 +64,38 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Outcome, Error> {
     // What can't be read, or is refused, is what somebody looks at this screen for.
     let state = read.map(|reading| reading.state);
     let decided = match &state {
-        Ok(state) => migrator.decide(state).map_err(|error| error.to_string()),
+        Ok(state) => migrator.prospect_of(state).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
+    let (plan, refused) = match decided {
+        Ok((plan, refusal)) => (Some(plan), refusal.map(|refusal| refusal.to_string())),
+        Err(refused) => (None, Some(refused)),
+    };
     let graph = migrator.graph()?;
-    let lock = migrator.lock().ok().flatten();
     let brief = |id: &RevisionId| {
         let revision = graph.get(id)?;
+        let hazards = plan.iter().flat_map(Plan::hazards).filter(|danger| danger.revision == *id);
         Some(Brief {
             revision: id.clone(),
             message: revision.message().to_owned(),
             breaking: revision.breaking(),
-            hazards: lock.map(|lock| lock.hazards(revision).collect()).unwrap_or_default(),
+            hazards: hazards.cloned().collect(),
         })
     };
     let ledger = state.as_ref().ok().and_then(|state| state.ledger.as_ref());
-    let pending = decided.iter().flat_map(Plan::runs).filter_map(brief).collect();
     let status = Status {
         survey,
-        standing: decided.as_ref().ok().map(|plan| plan.standing().clone()),
-        refused: decided.err(),
+        standing: plan.as_ref().map(|plan| plan.standing().clone()),
+        refused,
         current: ledger.iter().flat_map(|ledger| current(ledger)).collect(),
         head: graph.heads().into_iter().filter_map(brief).collect(),
-        pending,
+        pending: plan.iter().flat_map(Plan::runs).filter_map(brief).collect(),
     };
     bench.print(&Sheet { status: &status, paper: bench.paper })
 }
 
 /// The heads, as the ledger has them: this image need not contain them.
-fn current(ledger: &Ledger) -> impl Iterator<Item = Brief<'static>> {
+fn current(ledger: &Ledger) -> impl Iterator<Item = Brief> {
     ledger.rows().filter(|row| row.head).map(|row| Brief {
         revision: row.revision.clone(),
         message: row.message.clone(),

@@ -37,7 +37,7 @@ pub(super) async fn for_target(bench: &Bench<'_>, text: &str) -> Result<(), Erro
     if target.is_head() {
         // Who waits for this image's head is about to start this image: what a start refuses, such as
         // a later revision that says `Breaking: yes`, is refused here too.
-        bench.migrator.plan().await?;
+        bench.migrator.prospect().await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::hazards::{Hazards, weigh};
 use super::state::{AlembicVersion, Applied, DatabaseState, Ledger, Origin, Progress, Recorded};
 use super::{Action, Plan, Planner, Refusal, Standing, in_order};
 use crate::revision::{Graph, Resolved, Revision, RevisionId, Source, Target};
@@ -61,6 +62,8 @@ pub struct Policy {
     pub baseline: Option<Baseline>,
     /// What to do about a schema that is not what the ledger says.
     pub drift: Drift,
+    /// What to do about hazards that nobody has acknowledged.
+    pub hazards: Hazards,
     /// Whether an empty database walks the history even where a baseline stands for it.
     pub history: bool,
 }
@@ -73,6 +76,7 @@ impl Policy {
             ahead: Ahead::Start,
             baseline: None,
             drift: Drift::Ignore,
+            hazards: Hazards::Warn,
             history: false,
         }
     }
@@ -85,13 +89,15 @@ pub fn decide<'a>(
     policy: &Policy,
 ) -> Result<Plan, Refusal> {
     let image = image.into();
-    match &state.ledger {
+    let plan = match &state.ledger {
         Some(ledger) => {
             let drift = drift(image, ledger, state.schema.as_ref(), policy)?;
-            Ok(Plan { drift, ..versioned(image.graph, ledger, policy)? })
+            Plan { drift, ..versioned(image.graph, ledger, policy)? }
         }
-        None => unversioned(image, state, policy),
-    }
+        None => unversioned(image, state, policy)?,
+    };
+    let hazards = weigh(image, &plan, state, policy)?;
+    Ok(Plan { hazards, ..plan })
 }
 
 /// How the schema differs from what the ledger's heads make; nothing where that is not known: some

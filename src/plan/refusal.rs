@@ -1,8 +1,10 @@
 //! The reasons not to touch a database.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::environment::{Asks, Environment};
+use super::hazards::Danger;
 use super::state::Recorded;
 use crate::revision::{InvalidTarget, RevisionId, TargetError};
 use crate::schema::{Difference, Stale};
@@ -124,6 +126,11 @@ pub enum Refusal {
         /// How it differs.
         difference: Difference,
     },
+    /// Revisions that are to run have hazards that nobody has acknowledged.
+    Hazards {
+        /// Which.
+        hazards: Vec<Danger>,
+    },
     /// What is known of the revisions' effects is about other files.
     StaleLock {
         /// What does not fit.
@@ -225,6 +232,7 @@ impl Refusal {
             | Self::Contradicted { .. }
             | Self::NotQuite { .. }
             | Self::Drifted { .. }
+            | Self::Hazards { .. }
             | Self::Unrecognised { .. }
             | Self::Unconfirmed { .. }
             | Self::OtherDatabase { .. } => 76,
@@ -234,6 +242,7 @@ impl Refusal {
     }
 
     /// What to do about it.
+    #[allow(clippy::too_many_lines, reason = "a hint for each refusal")]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Ahead { .. } => "deploy an image that contains these revisions, or set \
@@ -304,6 +313,16 @@ impl Refusal {
             Self::Drifted { .. } => "put the schema back, or write the change as a revision; \
                                      CASTOFF_DRIFT=warn starts all the same"
                 .to_owned(),
+            Self::Hazards { hazards } => {
+                let allows: BTreeSet<_> = hazards
+                    .iter()
+                    .map(|it| format!("`-- Allow: {} REASON` in {}", it.hazard, it.revision))
+                    .collect();
+                format!(
+                    "if the application bears it, add {}; CASTOFF_HAZARDS=warn starts all the same",
+                    list(&allows.into_iter().collect::<Vec<_>>())
+                )
+            }
             Self::StaleLock { .. } => {
                 "run `castoff lock` in the migration folder and build the image again".to_owned()
             }
@@ -418,6 +437,11 @@ impl fmt::Display for Refusal {
                 "the database is at {}, but its schema is not (- expected, + found):\n{}",
                 list(heads),
                 difference.excerpt()
+            ),
+            Self::Hazards { hazards } => write!(
+                f,
+                "revisions that are to run have hazards that nobody has acknowledged: {}",
+                list(hazards)
             ),
             Self::StaleLock { stale } => {
                 write!(f, "castoff.lock does not fit the migrations: {}", list(stale))

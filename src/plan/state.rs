@@ -1,6 +1,6 @@
 //! What a database says of itself, as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -219,4 +219,6 @@ pub struct DatabaseState {
     pub user_objects: UserObjects,
     /// Every line of the schema; read only where it is asked for.
     pub schema: Option<Schema>,
+    /// Those of the tables in question that exist and hold rows, or may; absent if nobody has looked.
+    pub occupied: Option<BTreeSet<String>>,
 }

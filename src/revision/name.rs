@@ -13,6 +13,47 @@ pub struct Name {
     pub name: String,
 }
 
+impl Name {
+    /// Reads a name as a statement would have it, with double quotes where it has them; `None` if it
+    /// is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        loop {
+            let length =
+                if rest.starts_with('"') { quoted_length(rest)? } else { bare_length(rest) };
+            let (part, after) = rest.split_at(length);
+            let part = if part.starts_with('"') { unquote(part, '\\') } else { fold(part) };
+            parts.push(Some(part).filter(|part| !part.is_empty())?);
+            match after.strip_prefix('.') {
+                Some(next) => rest = next,
+                None if after.is_empty() => break,
+                None => return None,
+            }
+        }
+        let name = parts.pop()?;
+        Some(Self { schema: parts.pop(), name })
+    }
+}
+
+/// The bytes of a `"…"` that a text begins with.
+fn quoted_length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == b'"')? + 1;
+        if bytes.get(at) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 1;
+    }
+}
+
+fn bare_length(text: &str) -> usize {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii();
+    text.find(|c| !is_part(c)).unwrap_or(text.len())
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.schema {
@@ -89,6 +130,23 @@ fn truncate(mut name: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_read_with_its_schema_and_without() {
+        for (text, schema, name) in [
+            ("users", None, "users"),
+            ("Public.Users", Some("public"), "users"),
+            (r#""a b"."c "".d""#, Some("a b"), r#"c ".d"#),
+            (r#"shop.public."Users""#, Some("public"), "Users"),
+            ("straße", None, "straße"),
+        ] {
+            let expected = Name { schema: schema.map(str::to_owned), name: name.to_owned() };
+            assert_eq!(Name::parse(text), Some(expected), "{text}");
+        }
+        for text in ["", ".", "a.", ".a", "a..b", "\"", "\"\"", "\"a", "\"a\"b", "a b", "a(b)"] {
+            assert_eq!(Name::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn names_are_unquoted_and_folded_as_postgresql_does() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use crate::plan::{Ahead, Drift, Environment};
+pub use crate::plan::{Ahead, Drift, Environment, Hazards};
 use crate::revision::duration;
 
 /// How much of a start happens.
@@ -59,6 +59,15 @@ pub(super) fn drift(text: &str) -> Result<Drift, Expected> {
         "ignore" => Ok(Drift::Ignore),
         "warn" => Ok(Drift::Warn),
         "refuse" => Ok(Drift::Refuse),
+        _ => Err("ignore, warn or refuse"),
+    }
+}
+
+pub(super) fn hazards(text: &str) -> Result<Hazards, Expected> {
+    match text {
+        "ignore" => Ok(Hazards::Ignore),
+        "warn" => Ok(Hazards::Warn),
+        "refuse" => Ok(Hazards::Refuse),
         _ => Err("ignore, warn or refuse"),
     }
 }

@@ -32,7 +32,7 @@ const fn variable(
 ///
 /// None may begin with `CASTOFF_PORT`, `CASTOFF_HOST` or `CASTOFF_SERVICE`: Kubernetes sets those
 /// for a service that is called castoff.
-pub(crate) static VARIABLES: [Variable; 23] = [
+pub(crate) static VARIABLES: [Variable; 24] = [
     variable("CASTOFF_DATABASE_URL", "", None, "the database, as the role that owns the schema"),
     variable("CASTOFF_DATABASE_URL_FILE", "", None, "a file that holds it"),
     variable("CASTOFF_SCRATCH_URL", "", None, "the server on which castoff lock makes databases"),
@@ -46,6 +46,7 @@ pub(crate) static VARIABLES: [Variable; 23] = [
     variable("CASTOFF_AHEAD", "start|refuse", Some("start"), "when the database is newer"),
     variable("CASTOFF_BASELINE", "REV", None, "stamp an unversioned database with this"),
     variable("CASTOFF_DRIFT", "WHAT", Some("ignore"), "or warn, refuse: compare the schema"),
+    variable("CASTOFF_HAZARDS", "WHAT", Some("warn"), "or ignore, refuse (in production it does)"),
     variable("CASTOFF_WAIT_TIMEOUT", "TIME", Some("60s"), "wait so long for the database"),
     variable("CASTOFF_SETTLE_TIMEOUT", "TIME", Some("10s"), "and so long for its role to exist"),
     variable("CASTOFF_CONNECT_TIMEOUT", "TIME", Some("5s"), "one attempt to connect"),

@@ -44,6 +44,7 @@ mod properties; // what changes is what changes in a dump
 mod adopting; // Alembic's databases, and those that nothing is known of
 mod deciding; // fresh, behind, ahead, diverged, edited, interrupted
 mod drift; // versioned databases whose schema is not the one of their revisions
+mod hazards; // what pending revisions may do to those who use the database
 mod ledger; // where it is, what is none, and what an empty database may hold
 mod lock_file; // what castoff lock writes, proves and leaves behind
 mod recognising; // unversioned databases whose schema is a revision's

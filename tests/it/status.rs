@@ -65,6 +65,7 @@ fn an_empty_database_is_to_get_everything() {
 fn what_was_run_and_by_whom_and_what_is_dangerous_next_is_shown() {
     let db = Database::empty();
     image(&db, &FILES[..2]).args(["upgrade"]).run().assert_code(0);
+    db.psql("INSERT INTO customer VALUES (1, 'x')");
     let later = image(&db, &FILES);
     let lock = |note: &str| {
         let show = later.clone().args(["show", "3", "--json"]).run();
@@ -79,13 +80,15 @@ fn what_was_run_and_by_whom_and_what_is_dangerous_next_is_shown() {
     let later = later.files([("castoff.lock", &lock)]);
     let run = status(&later);
     run.assert_stdout("Standing  the database is behind this image\nCurrent   2, index it\n")
-        .assert_stdout("Pending\n  3  drop the address  breaking, drop-column customer\n")
+        .assert_stdout(
+            "Pending\n  3  drop the address  breaking, drop-column (customer holds rows)\n",
+        )
         .assert_stdout("\nLast runs\n  2  upgrade  20")
         .assert_stdout(" (shop 1.2)\n  1  upgrade  20");
     let json = later.clone().args(["status", "--json"]).run();
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["standing"], "behind");
-    assert_eq!(json["pending"][0]["hazards"][0], "drop-column customer");
+    assert_eq!(json["pending"][0]["hazards"][0]["hazard"], "drop-column");
     assert_eq!(json["last_runs"][1]["revision"], "1");
     assert!(json["last_runs"][0]["duration_ms"].is_u64());
     assert_eq!(json["lock_holder"], serde_json::Value::Null);

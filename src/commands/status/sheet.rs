@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Brief, Status};
 use crate::database::Run;
+use crate::plan::Danger;
 use crate::report::Paper;
 
 /// The longest list that leaves room for the rest.
@@ -16,7 +17,7 @@ const LONGEST: usize = 10;
 #[derive(Serialize)]
 #[serde(transparent)]
 pub(super) struct Sheet<'a> {
-    pub(super) status: &'a Status<'a>,
+    pub(super) status: &'a Status,
     #[serde(skip)]
     pub(super) paper: Paper,
 }
@@ -99,20 +100,20 @@ impl Sheet<'_> {
     }
 }
 
-fn briefs(briefs: &[Brief<'_>]) -> String {
+fn briefs(briefs: &[Brief]) -> String {
     if briefs.is_empty() {
         return "base".to_owned();
     }
-    let line = |brief: &Brief<'_>| {
+    let line = |brief: &Brief| {
         let message = if brief.message.is_empty() { "" } else { ", " };
         format!("{}{message}{}", brief.revision, brief.message)
     };
     briefs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn pending_row(brief: &Brief<'_>) -> [String; 3] {
+fn pending_row(brief: &Brief) -> [String; 3] {
     let breaking = brief.breaking.then(|| "breaking".to_owned());
-    let hazards = brief.hazards.iter().map(ToString::to_string);
+    let hazards = brief.hazards.iter().map(Danger::what);
     let marks: Vec<_> = breaking.into_iter().chain(hazards).collect();
     [brief.revision.to_string(), brief.message.clone(), marks.join(", ")]
 }
