@@ -16,6 +16,7 @@ mod decide;
 mod environment;
 mod hazards;
 mod json;
+mod loss;
 mod refusal;
 mod state;
 mod undo;
@@ -27,6 +28,7 @@ pub use between::between;
 pub use decide::{Ahead, Baseline, Drift, Image, Policy, decide};
 pub use environment::{Asks, Consent, Environment, Objection};
 pub use hazards::{Danger, Hazards, tables_in_question};
+pub use loss::Loss;
 pub use refusal::Refusal;
 pub use state::{
     AlembicVersion, Applied, DatabaseState, Ledger, Origin, Progress, Recorded, UserObjects,

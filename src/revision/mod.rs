@@ -30,6 +30,8 @@ mod header;
 pub use header::{Allowed, Header};
 mod script;
 pub use script::Script;
+mod removal;
+pub use removal::{Removal, removals};
 mod rules;
 
 mod file_name;

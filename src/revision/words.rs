@@ -19,6 +19,11 @@ impl<'a> Words<'a> {
         self.tokens.is_empty()
     }
 
+    /// Whether more of it has been read than of another of the same statement.
+    pub(super) fn is_shorter_than(&self, other: Self) -> bool {
+        self.tokens.len() < other.tokens.len()
+    }
+
     /// Takes the next token, whatever it is.
     pub(super) fn next(&mut self) -> Option<(TokenKind, &'a str)> {
         let (token, rest) = self.tokens.split_first()?;
