@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::backup;
 use crate::database::{
     Applier, Attempt, MigrationLock, Need, Probe, ReadError, Reading, Session, full_jitter,
 };
@@ -77,6 +78,7 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
     intent.check_lock(migrator)?;
     let mut queue = Queue::new(migrator);
     let mut losses = 0;
+    let mut gate = Gate::Unasked;
     let mut seen = None;
     loop {
         let (session, mut probe) = migrator.session(Need::Writing).await?;
@@ -102,7 +104,7 @@ pub(crate) async fn boot(migrator: &Migrator, intent: &Intent) -> Result<Plan, E
                 queue.wait(&holder, begun.elapsed()).await?;
                 continue;
             }
-            Ok(Turn::Leader(lock)) => lead(migrator, intent, lock).await,
+            Ok(Turn::Leader(lock)) => lead(migrator, intent, lock, &mut gate).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -172,7 +174,12 @@ async fn turn(
 }
 
 /// Under the lock: read again, decide, apply; then give it back.
-async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Result<Plan, Error> {
+async fn lead(
+    migrator: &Migrator,
+    intent: &Intent,
+    lock: MigrationLock,
+    gate: &mut Gate,
+) -> Result<Plan, Error> {
     let planned = migrator.stop().unless(answered(plan_under_lock(migrator, intent, &lock))).await;
     let (plan, reading) = match planned {
         Ok(Ok(planned)) => planned,
@@ -188,19 +195,61 @@ async fn lead(migrator: &Migrator, intent: &Intent, lock: MigrationLock) -> Resu
     tell(&plan);
     tell_of_no_lock(migrator, &plan);
     let applier = Applier::new(&lock, migrator, reading)?;
-    match applier.apply(&plan).await {
+    let work = async {
+        applier.check(&plan).await?;
+        pass(migrator, &plan, &lock, gate).await?;
+        Ok(applier.apply(&plan).await?)
+    };
+    match work.await {
         Ok(()) => {
             lock.release().await;
             Ok(plan)
         }
         Err(error) => {
-            if error.lost_the_lock() {
+            if lost_the_lock(&error) {
                 lock.abandon().await;
             } else {
                 lock.release().await;
             }
-            Err(error.into())
+            Err(error)
         }
+    }
+}
+
+/// Whether a backup gate has been open in this run: it is asked once, however often the way to the
+/// database is lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Unasked,
+    Open,
+}
+
+/// Asks the backup gates, where there are any, before the first step of a plan that takes anything
+/// away: a plan is refused as a whole.
+async fn pass(
+    migrator: &Migrator,
+    plan: &Plan,
+    lock: &MigrationLock,
+    gate: &mut Gate,
+) -> Result<(), Error> {
+    if *gate == Gate::Open || !migrator.settings().backup.is_configured() {
+        return Ok(());
+    }
+    let losses = plan.losses(migrator.image()?);
+    if !losses.is_empty() {
+        backup::ask(migrator, lock.session(), losses).await?;
+        *gate = Gate::Open;
+    }
+    Ok(())
+}
+
+/// Whether there is no lock to give back any more, or no time to.
+fn lost_the_lock(error: &Error) -> bool {
+    if let Error::Apply(error) = error {
+        error.lost_the_lock()
+    } else {
+        let lost = matches!(error, Error::Read(error) if error.is_connection_loss());
+        lost || matches!(error, Error::Stopped(_))
     }
 }
 

@@ -139,10 +139,7 @@ impl Line {
                 let (place, variable) = ("REV|URL", "PGPASSWORD");
                 return Err(UsageError::SecretUrl { place, variable });
             }
-        } else if text.contains("://")
-            || text.contains("password=")
-            || text.contains(':') && text.contains('@')
-        {
+        } else if names_a_database(text) {
             return Err(UsageError::UrlArgument);
         }
         match self.topic {
@@ -191,6 +188,11 @@ pub(crate) fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }
+}
+
+/// Whether a word is what names a database, and so may hold a password.
+pub(crate) fn names_a_database(word: &str) -> bool {
+    word.contains("://") || word.contains("password=") || word.contains(':') && word.contains('@')
 }
 
 /// Whether a URL holds nothing that others must not read.

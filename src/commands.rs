@@ -182,7 +182,7 @@ async fn dispatch(
         Command::Pending => plan::pending(&bench).await,
         Command::Check { drift } => plan::check(&bench, drift).await,
         Command::Diff { other } => diff::run(&bench, migrations, other.as_deref()).await,
-        Command::Plan => plan::plan(&bench).await,
+        Command::Plan { downgrade, stamp } => plan::plan(&bench, downgrade, stamp).await,
         #[cfg(feature = "author")]
         Command::Author(command) => author::run(&bench, migrations, command).await,
         Command::Settings
@@ -225,7 +225,7 @@ fn without_settings(invocation: &Invocation, report: &Report) -> Result<Option<O
         | Command::Pending
         | Command::Check { .. }
         | Command::Diff { .. }
-        | Command::Plan
+        | Command::Plan { .. }
         | Command::Settings => return Ok(None),
         #[cfg(feature = "author")]
         Command::Author(_) => return Ok(None),

@@ -4,6 +4,7 @@
 //! one round trip, and every name in it is qualified: the search path is the user's.
 
 mod apply;
+mod archiver;
 mod cancel;
 mod catalogue;
 mod connection;
@@ -28,6 +29,7 @@ pub(crate) use apply::Applier;
 #[cfg(feature = "author")]
 pub(crate) use apply::script;
 pub use apply::{ApplyError, Failure, Kept, Lack, Place};
+pub(crate) use archiver::{Archiver, archiver};
 pub(crate) use catalogue::read_schema;
 pub(crate) use connection::{Database, Session};
 pub(crate) use jitter::full_jitter;

@@ -59,6 +59,7 @@ pub struct DatabaseUrl {
     is_shuffled: bool,
     allowed_auth: AllowedAuth,
     required_peer: Option<String>,
+    given: Given,
 }
 
 /// A password. It has no `Display`, and its `Debug` is `***`.
@@ -95,6 +96,18 @@ struct Keepalives {
     interval: Option<Duration>,
     count: Option<u32>,
 }
+
+/// What libpq has variables for, as it was written; two ways to write it are the same database.
+#[derive(Clone)]
+struct Given(Vec<(&'static str, String)>);
+
+impl PartialEq for Given {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Given {}
 
 /// When a server that says nothing more is taken for lost, where the URL doesn't say: in 25 s. The
 /// system's own limits are two hours idle and a quarter of an hour unacknowledged.
@@ -154,6 +167,7 @@ impl DatabaseUrl {
             is_shuffled: is_shuffled(parameters)?,
             allowed_auth: AllowedAuth::new(parameters)?,
             required_peer: text(Parameter::Requirepeer),
+            given: given(parameters),
         })
     }
 
@@ -221,6 +235,40 @@ impl DatabaseUrl {
     /// libpq's `connect_timeout`, if one above 0 is given.
     pub fn connect_timeout(&self) -> Option<Duration> {
         self.connect_timeout
+    }
+
+    /// The variables by which libpq connects as castoff does, each with its value; one without is not
+    /// to be set. What libpq has no variable for, such as keepalives, is left out.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, Option<String>)> {
+        let list = |values: Vec<String>| {
+            let is_empty = values.iter().all(String::is_empty);
+            (!is_empty).then(|| values.join(","))
+        };
+        let each = |value: &dyn Fn(&Endpoint) -> Option<String>| {
+            list(self.endpoints.iter().map(|it| value(it).unwrap_or_default()).collect())
+        };
+        let resolved = [
+            ("PGHOST", each(&|it| it.host.clone())),
+            ("PGHOSTADDR", each(&|it| it.address.map(|address| address.to_string()))),
+            ("PGPORT", each(&|it| Some(it.port.to_string()))),
+            ("PGUSER", Some(self.user.clone())),
+            ("PGDATABASE", Some(self.dbname.clone())),
+            ("PGPASSWORD", self.password.as_ref().map(|password| password.expose().to_owned())),
+            ("PGOPTIONS", self.options.clone()),
+            // Its file has been read.
+            ("PGSERVICE", None),
+            ("PGSERVICEFILE", None),
+        ];
+        let is_resolved = |name: &str| resolved.iter().any(|(resolved, _)| *resolved == name);
+        let others: Vec<_> = Parameter::all()
+            .filter_map(Parameter::variable)
+            .filter(|name| !is_resolved(name))
+            .map(|name| {
+                let given = self.given.0.iter().find(|(given, _)| *given == name);
+                (name, given.map(|(_, value)| value.clone()))
+            })
+            .collect();
+        resolved.into_iter().chain(others).collect()
     }
 
     /// Every form in which the password was seen: as it is, and as the text had it.
@@ -347,6 +395,13 @@ impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
+}
+
+fn given(parameters: &Parameters) -> Given {
+    let given = Parameter::all().filter_map(|parameter| {
+        Some((parameter.variable()?, parameters.value(parameter)?.to_owned()))
+    });
+    Given(given.filter(|(name, _)| *name != "PGPASSWORD").collect())
 }
 
 /// libpq's `options`, followed by what other clients have keys of their own for.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 #[cfg(feature = "author")]
 use crate::author::AuthorError;
+use crate::backup::NoBackup;
 use crate::bundle::BundleError;
 use crate::cli::UsageError;
 use crate::database::{ApplyError, Class, NotReady, ReadError, Reason};
@@ -61,6 +62,8 @@ pub enum Error {
     Read(ReadError),
     /// The decision is to do nothing.
     Refused(Box<Refusal>),
+    /// Something would be taken away, and no backup gate is open.
+    NoBackup(Box<NoBackup>),
     /// The plan was not applied to its end.
     Apply(ApplyError),
     /// Another start has been migrating for too long.
@@ -120,6 +123,7 @@ impl Error {
                 ReadError::StatementPooling => 78,
             },
             Self::Refused(refusal) => refusal.exit_code(),
+            Self::NoBackup(_) => 76,
             Self::Apply(error) => error.exit_code(),
             Self::Settings(_) | Self::NoMigrations => 78,
             Self::Bundle(error) => error.exit_code(),
@@ -152,6 +156,7 @@ impl Error {
             Self::NotReady(not_ready) => not_ready_hint(not_ready),
             Self::Read(error) => error.hint(),
             Self::Refused(refusal) => refusal.hint(),
+            Self::NoBackup(_) => Some(NoBackup::hint()),
             Self::Apply(error) => error.hint(),
             Self::LeaderTimeout { .. } => Some(
                 "look at what that session is doing; CASTOFF_LEADER_TIMEOUT is how long a start \
@@ -265,6 +270,7 @@ impl fmt::Display for Error {
             Self::NotReady(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),
+            Self::NoBackup(error) => error.fmt(f),
             Self::Apply(error) => error.fmt(f),
             Self::LeaderTimeout { waited, holder } => write!(
                 f,
@@ -311,6 +317,7 @@ impl std::error::Error for Error {
             | Self::HalfWay { .. }
             | Self::NoMigrations
             | Self::NotReady(_)
+            | Self::NoBackup(_)
             | Self::LeaderTimeout { .. }
             | Self::NotThere { .. }
             | Self::InvalidTarget(_)

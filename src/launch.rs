@@ -27,7 +27,7 @@ use crate::report::Report;
 use crate::stop::{Signal, Stop};
 use image::Image;
 pub(crate) use init::Handover;
-pub(crate) use signals::block_in_helper;
+pub(crate) use signals::{Children, block_in_helper};
 
 /// Where glibc's `execvp` looks when `PATH` is unset; confstr(3), `_CS_PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";

@@ -44,6 +44,7 @@ pub mod revision;
 pub mod schema;
 
 // The shell.
+mod backup;
 mod bundle;
 mod database;
 mod launch;
@@ -60,6 +61,7 @@ pub use include_dir;
 
 #[cfg(feature = "author")]
 pub use crate::author::{AuthorError, SquashError, WalkError};
+pub use crate::backup::{Gate, NoBackup};
 pub use crate::bundle::BundleError;
 pub use crate::database::{
     ApplyError, Blocker, Class, Failure, Kept, Lack, NotReady, Place, ReadError, Reason,

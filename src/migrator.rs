@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::{Duration, Instant};
 
+use crate::backup::{self, Gate};
 use crate::boot::{Intent, answered, boot};
 use crate::bundle::Bundle;
 use crate::database::{
@@ -12,12 +13,35 @@ use crate::database::{
 use crate::error::Error;
 use crate::migrations::{Migrations, Source};
 use crate::plan::{
-    self, Baseline, DatabaseState, Drift, Hazards, Image, Plan, Policy, Refusal, Standing,
+    self, Baseline, DatabaseState, Drift, Hazards, Image, Loss, Plan, Policy, Refusal, Standing,
 };
 use crate::revision::{Chain, Graph, Revision, RevisionId, Target};
 use crate::schema::{Lock, Optional, Schema};
 use crate::settings::{Settings, SettingsError};
 use crate::stop::Stop;
+
+/// What to look ahead to.
+#[derive(Debug)]
+pub(crate) enum Aim {
+    /// A start.
+    Upgrade,
+    /// Back to a target.
+    Downgrade(Target),
+    /// The ledger says so.
+    Stamp(Target),
+}
+
+/// What would be done, and what would be asked before.
+#[derive(Debug)]
+pub(crate) struct Outlook {
+    pub(crate) plan: Plan,
+    /// Why it would not be done, if its hazards would be refused.
+    pub(crate) refusal: Option<Refusal>,
+    /// What it takes away.
+    pub(crate) losses: Vec<Loss>,
+    /// The backup gates that would be asked because of that.
+    pub(crate) gates: Option<Vec<Gate>>,
+}
 
 /// A migration folder, a database, and how to treat it.
 ///
@@ -214,6 +238,36 @@ impl Migrator {
         Ok((plan::decide(self.image()?, state, &policy)?, Some(refusal)))
     }
 
+    /// What a command would do, and everything that would be asked before it; asks for no lock, and runs
+    /// no backup command.
+    pub(crate) async fn outlook(&self, aim: &Aim) -> Result<Outlook, Error> {
+        if let Aim::Upgrade = aim {
+            self.has_migrations()?;
+        }
+        let outlook = answered(async {
+            let (session, _) = self.session(Need::Reading).await?;
+            let (plan, refusal) = match aim {
+                Aim::Upgrade => self.prospect_of(&self.read_for_upgrade(&session).await?.state)?,
+                Aim::Downgrade(target) => {
+                    let state = self.read(&session).await?.state;
+                    (plan::downgrade(self.graph()?, &state, target)?, None)
+                }
+                Aim::Stamp(target) => {
+                    let state = self.read(&session).await?.state;
+                    (plan::stamp(self.graph()?, &state, target)?, None)
+                }
+            };
+            let mut outlook =
+                Outlook { losses: plan.losses(self.image()?), gates: None, plan, refusal };
+            if self.settings.backup.is_configured() && !outlook.losses.is_empty() {
+                outlook.gates = Some(backup::look(self, &session).await?);
+            }
+            session.close().await;
+            Ok(outlook)
+        });
+        self.stop.unless(outlook).await?
+    }
+
     async fn state_for_upgrade(&self) -> Result<DatabaseState, Error> {
         self.has_migrations()?;
         let read = answered(async {
@@ -244,7 +298,8 @@ impl Migrator {
         Ok(self.prospect().await?.0)
     }
 
-    /// Brings the database to `target`, as a start does; gives the plan that was applied.
+    /// Brings the database to `target`, as a start does; gives the plan that was applied. Hazards are
+    /// warned of or refused, and backup gates asked, as the settings say.
     pub async fn upgrade(&self, target: &Target) -> Result<Plan, Error> {
         self.has_migrations()?;
         boot(self, &Intent::Upgrade(self.policy(target.clone()))).await

@@ -7,9 +7,11 @@
 //!
 //! No secret is in an error, a warning, `effective` or the `Debug` of [`Settings`].
 
+mod backup;
 mod database;
 mod error;
 mod file;
+mod reader;
 mod service;
 mod source;
 #[cfg(test)]
@@ -26,7 +28,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::database_url::{DatabaseUrl, Parameters, Password, PasswordFile};
 
+pub use backup::{Backup, BackupCommand};
 pub use error::SettingsError;
+use reader::{BackupTexts, Reader};
 pub use source::Origin;
 use source::Sources;
 pub(crate) use user::name_of as user_name;
@@ -72,6 +76,8 @@ pub struct Settings {
     pub drift: Drift,
     /// What happens when revisions that are to run have hazards that nobody has acknowledged.
     pub hazards: Hazards,
+    /// What has to be open before anything is taken away.
+    pub backup: Backup,
     /// How much of a start happens.
     pub mode: Mode,
     /// Whether castoff stays as the application's init.
@@ -118,6 +124,10 @@ struct Raw {
     baseline: Option<String>,
     drift: Option<String>,
     hazards: Option<String>,
+    backup_command: Option<String>,
+    backup_path: Option<String>,
+    backup_archiver: Option<String>,
+    backup_max_age: Option<String>,
     mode: Option<String>,
     init: Option<String>,
     log_format: Option<String>,
@@ -210,7 +220,7 @@ impl Settings {
             // Whoever says that it is production wants to be asked.
             (raw.env.as_deref() == Some("production")).then(|| Hazards::Refuse.to_string())
         });
-        let mut reader = Reader { sources: &sources, effective };
+        let mut reader = Reader::new(&sources, effective);
         let read = &mut reader;
         let mut settings = Self {
             database,
@@ -231,6 +241,12 @@ impl Settings {
             baseline: read.optional("CASTOFF_BASELINE", raw.baseline, |text| Ok(text.into()))?,
             drift: read.required("CASTOFF_DRIFT", raw.drift, value::drift)?,
             hazards: read.required("CASTOFF_HAZARDS", hazards, value::hazards)?,
+            backup: read.backup(BackupTexts {
+                command: raw.backup_command,
+                path: raw.backup_path,
+                archiver: raw.backup_archiver,
+                max_age: raw.backup_max_age,
+            })?,
             wait_timeout: read.required(
                 "CASTOFF_WAIT_TIMEOUT",
                 raw.wait_timeout,
@@ -322,64 +338,6 @@ impl Settings {
             setting.value = format!("{}s", timeout.as_secs());
             setting.origin = origin;
         }
-    }
-}
-
-/// Parses values and keeps account of them.
-struct Reader<'a> {
-    sources: &'a Sources,
-    effective: Vec<Setting>,
-}
-
-impl Reader<'_> {
-    /// Parses a setting that has a default.
-    fn required<T>(
-        &mut self,
-        name: &'static str,
-        value: Option<String>,
-        parse: fn(&str) -> Result<T, value::Expected>,
-    ) -> Result<T, SettingsError> {
-        let default = VARIABLES.iter().find(|v| v.name == name).and_then(|v| v.default);
-        let value = value.unwrap_or_else(|| default.unwrap_or_default().to_owned());
-        self.parse(name, value, parse)
-    }
-
-    /// Parses a setting that may be absent.
-    fn optional<T>(
-        &mut self,
-        name: &'static str,
-        value: Option<String>,
-        parse: fn(&str) -> Result<T, value::Expected>,
-    ) -> Result<Option<T>, SettingsError> {
-        if let Some(value) = value {
-            return self.parse(name, value, parse).map(Some);
-        }
-        self.effective.push(Setting { name, value: String::new(), origin: Origin::Default });
-        Ok(None)
-    }
-
-    fn parse<T>(
-        &mut self,
-        name: &'static str,
-        value: String,
-        parse: fn(&str) -> Result<T, value::Expected>,
-    ) -> Result<T, SettingsError> {
-        let origin = self.sources.origin(name);
-        let parsed = if value.contains("://") {
-            Err("a plain value: the URL of the database belongs in CASTOFF_DATABASE_URL")
-        } else {
-            parse(&value)
-        };
-        let parsed = parsed.map_err(|expected| SettingsError::InvalidValue {
-            name: match origin {
-                Origin::Flag => format!("--{}", variables::flag(name)),
-                Origin::Default | Origin::Environment | Origin::File(_) => name.to_owned(),
-            },
-            found: shown(&value),
-            expected,
-        })?;
-        self.effective.push(Setting { name, value, origin });
-        Ok(parsed)
     }
 }
 

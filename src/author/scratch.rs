@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::migrations::Migrations;
 use crate::migrator::Migrator;
 use crate::plan::{Ahead, Drift, Hazards};
-use crate::settings::Settings;
+use crate::settings::{Backup, Settings};
 use crate::stop::Stop;
 
 /// How long a database may take to be dropped when castoff is to stop.
@@ -94,6 +94,7 @@ impl<'a> Scratch<'a> {
             baseline: None,
             drift: Drift::Ignore,
             hazards: Hazards::Ignore,
+            backup: Backup::none(),
             ..self.settings.clone()
         };
         Ok(Migrator::new(self.migrations, settings)?.without_lock().until(self.stop.clone()))

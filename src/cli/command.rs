@@ -67,8 +67,13 @@ pub enum Command {
         /// The revision or the database; the database's own revisions without one.
         other: Option<String>,
     },
-    /// Shows what an upgrade would do.
-    Plan,
+    /// Shows what a start would do, or another command.
+    Plan {
+        /// A downgrade to this revision.
+        downgrade: Option<String>,
+        /// A stamp of this revision.
+        stamp: Option<String>,
+    },
     /// Writes a copy of this program with a migration folder inside.
     Bundle {
         /// The folder.
@@ -295,9 +300,18 @@ static COMMANDS: [Topic; 20] = [
     },
     Topic {
         name: "plan",
-        takes: Takes::Nothing(Command::Plan),
-        summary: "show what an upgrade would do",
-        details: READS_ONLY,
+        takes: Takes::Flags(
+            Arguments::None,
+            &[OwnFlag::optional("downgrade", "TARGET"), OwnFlag::optional("stamp", "TARGET")],
+            |given| Command::Plan {
+                downgrade: given.value("downgrade").map(str::to_owned),
+                stamp: given.value("stamp").map(str::to_owned),
+            },
+        ),
+        summary: "show what a start would do",
+        details: "Or a downgrade or a stamp: each step, its hazards, what it removes for good, and\n\
+                  what would be asked before, with backup gates as they are now. Fails with 76 if\n\
+                  it would be refused. Changes nothing and runs no backup command.",
     },
     Topic {
         name: "heads",

@@ -73,10 +73,12 @@ pub enum UsageError {
         /// The words.
         expected: &'static str,
     },
-    /// Two flags of which only one can be meant.
-    Contradiction {
-        /// The flags with their dashes.
-        flags: [&'static str; 2],
+    /// Two flags that mean different things.
+    NotTogether {
+        /// One, with its dashes.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
     },
     /// An application without `--` before it.
     AppWithoutDashes,
@@ -121,7 +123,7 @@ impl UsageError {
             Self::MissingValue { .. }
             | Self::UnexpectedValue { .. }
             | Self::UnknownWord { .. }
-            | Self::Contradiction { .. }
+            | Self::NotTogether { .. }
             | Self::NotUtf8 => None,
         }
     }
@@ -167,14 +169,14 @@ impl fmt::Display for UsageError {
             Self::UnknownWord { flag, word, expected } => {
                 write!(f, "{flag} knows {expected}, but not {}", shown(word))
             }
-            Self::Contradiction { flags: [one, other] } => {
-                write!(f, "{one} and {other} contradict each other")
-            }
             Self::MissingArgument { command, argument } => {
                 write!(f, "`castoff {command}` needs a {argument}")
             }
             Self::UnexpectedArgument { command, argument } => {
                 write!(f, "`castoff {command}` does not take {} as well", shown(argument))
+            }
+            Self::NotTogether { first, second } => {
+                write!(f, "{first} and {second} are both given, and one was expected")
             }
             Self::AppWithoutDashes => {
                 f.write_str("`castoff run` takes the application behind --, and -- is missing")

@@ -40,7 +40,9 @@ pub(super) async fn run(
                 (true, false) => Rows::Keep,
                 (false, true) => Rows::Leave,
                 (true, true) => {
-                    return Err(UsageError::Contradiction { flags: ["--data", "--no-data"] }.into());
+                    return Err(
+                        UsageError::NotTogether { first: "--data", second: "--no-data" }.into()
+                    );
                 }
             };
             let options = squash::Options {

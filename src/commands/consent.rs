@@ -16,7 +16,7 @@ pub(super) fn ask(
     let settings = bench.migrator.settings();
     let database = settings.database()?.dbname();
     let named = consent.database.as_deref().unwrap_or_default();
-    if named.contains("://") {
+    if cli::names_a_database(named) {
         return Err(UsageError::UrlArgument.into());
     }
     let asks = Asks::of(settings.environment);

@@ -8,9 +8,12 @@ use serde::Serialize;
 use super::diff::{self, Differs};
 use super::history::Listing;
 use super::{Bench, Outcome};
+use crate::backup::{Gate, NoBackup};
+use crate::cli::{self, UsageError};
 use crate::error::Error;
-use crate::plan::{Action, Down, Plan, Refusal, Standing};
-use crate::revision::RevisionId;
+use crate::migrator::{Aim, Outlook};
+use crate::plan::{Action, Asks, Down, Loss, Plan, Standing};
+use crate::revision::{RevisionId, Target};
 use crate::schema::Entry;
 
 /// A plan before it is applied.
@@ -21,9 +24,18 @@ struct Prospect<'a> {
     /// What the revisions that run do to the schema, as far as it is known.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     schema: BTreeMap<&'a str, &'a Entry>,
-    /// Why a start would not do it.
+    /// What it takes away that only a backup brings back.
+    #[serde(skip_serializing_if = "<[Loss]>::is_empty")]
+    losses: &'a [Loss],
+    /// The backup gates that are asked because of that, if any are configured.
     #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<String>,
+    gates: Option<&'a [Gate]>,
+    /// What the command asks for, if it is not a start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asks: Option<Asks>,
+    /// Why it would not be done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<String>,
 }
 
 /// A plan after it was applied.
@@ -42,18 +54,53 @@ struct Checked<'a> {
     schema: Option<Differs>,
 }
 
-pub(super) async fn plan(bench: &Bench<'_>) -> Result<Outcome, Error> {
-    let (plan, refusal) = bench.migrator.prospect().await?;
+pub(super) async fn plan(
+    bench: &Bench<'_>,
+    downgrade: Option<String>,
+    stamp: Option<String>,
+) -> Result<Outcome, Error> {
+    let aim = match (downgrade, stamp) {
+        (None, None) => Aim::Upgrade,
+        (Some(target), None) => Aim::Downgrade(parse(&target)?),
+        (None, Some(target)) => Aim::Stamp(parse(&target)?),
+        (Some(_), Some(_)) => {
+            return Err(UsageError::NotTogether { first: "--downgrade", second: "--stamp" }.into());
+        }
+    };
+    let outlook = bench.migrator.outlook(&aim).await?;
+    let Outlook { plan, losses, gates, refusal } = &outlook;
     let (graph, lock) = (bench.migrator.graph()?, bench.migrator.lock()?);
     let schema = plan.steps().iter().filter_map(|step| {
         let Action::Upgrade { revision, .. } = step.action() else { return None };
         Some((revision.as_str(), lock?.get(graph.get(revision)?)?))
     });
-    let refused = refusal.as_ref().map(Refusal::to_string);
-    bench
-        .report
-        .result(&Prospect { plan: &plan, schema: schema.collect(), refused }, bench.json)?;
-    Ok(Outcome::Exit(refusal.map_or(0, |refusal| refusal.exit_code())))
+    let asks = match aim {
+        Aim::Upgrade => None,
+        Aim::Downgrade(_) | Aim::Stamp(_) => Some(Asks::of(bench.migrator.settings().environment)),
+    };
+    let closed = gates.as_ref().filter(|gates| gates.iter().all(|gate| gate.open == Some(false)));
+    let closed = closed.map(|gates| {
+        Error::NoBackup(Box::new(NoBackup { losses: losses.clone(), gates: gates.clone() }))
+    });
+    let refusals: Vec<Error> =
+        refusal.iter().map(|refusal| refusal.clone().into()).chain(closed).collect();
+    let prospect = Prospect {
+        plan,
+        schema: schema.collect(),
+        losses,
+        gates: gates.as_deref(),
+        asks,
+        refused: refusals.iter().map(ToString::to_string).collect(),
+    };
+    bench.report.result(&prospect, bench.json)?;
+    Ok(Outcome::Exit(refusals.first().map_or(0, Error::exit_code)))
+}
+
+fn parse(target: &str) -> Result<Target, Error> {
+    if cli::names_a_database(target) {
+        return Err(UsageError::UrlArgument.into());
+    }
+    Ok(Target::parse(target)?)
 }
 
 pub(super) async fn pending(bench: &Bench<'_>) -> Result<Outcome, Error> {
@@ -77,9 +124,28 @@ pub(super) async fn check(bench: &Bench<'_>, drift: bool) -> Result<Outcome, Err
 
 impl fmt::Display for Prospect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, schema, refused } = self;
-        writeln!(f, "{}", Reason(plan.standing()))?;
+        let Self { plan, schema, losses, gates, asks, refused } = self;
+        // What is commanded needs no reason.
+        if plan.is_empty() || *plan.standing() != Standing::Commanded {
+            writeln!(f, "{}", Reason(plan.standing()))?;
+        }
         write_steps(f, plan, |revision| schema.get(revision.as_str()).copied())?;
+        for loss in *losses {
+            writeln!(f, "only a backup brings back: {loss}")?;
+        }
+        for gate in gates.iter().copied().flatten() {
+            let state = match gate.open {
+                Some(true) => "open",
+                Some(false) => "closed",
+                None => "not known",
+            };
+            writeln!(f, "backup gate ({state}): {gate}")?;
+        }
+        match asks {
+            None | Some(Asks::Nothing) => {}
+            Some(Asks::Yes) => writeln!(f, "asks for --yes")?,
+            Some(Asks::YesAndName) => writeln!(f, "asks for --yes and the name of the database")?,
+        }
         refused.iter().try_for_each(|refusal| writeln!(f, "refused: {refusal}"))
     }
 }

@@ -101,10 +101,14 @@ impl<'a> Applier<'a> {
         })
     }
 
+    /// Whether anything is known to be in the way of the plan; changes nothing.
+    pub(crate) async fn check(&self, plan: &Plan) -> Result<(), ApplyError> {
+        self.can_run(plan)?;
+        self.may_run(plan).await
+    }
+
     /// Applies every step in order, or up to the first that fails.
     pub(crate) async fn apply(&self, plan: &Plan) -> Result<(), ApplyError> {
-        self.can_run(plan)?;
-        self.may_run(plan).await?;
         let mut result = Ok(());
         for step in plan.steps() {
             result = self.step(step).await;

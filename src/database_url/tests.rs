@@ -453,3 +453,37 @@ fn a_hint_says_what_to_write_instead() {
         assert!(hints.contains(hint), "{text}: {hints}");
     }
 }
+
+#[test]
+fn a_program_of_libpqs_gets_the_same_database_by_variables() {
+    let set = |text: &str| -> Vec<String> {
+        let url: DatabaseUrl = text.parse().unwrap();
+        let set = url.variables().into_iter().filter_map(|(name, value)| Some((name, value?)));
+        set.map(|(name, value)| format!("{name}={value}")).collect()
+    };
+    assert_eq!(
+        set("postgresql://u:p%40ss@h:6432/d?sslmode=require&options=-cx%3D1&connect_timeout=3"),
+        [
+            "PGHOST=h",
+            "PGPORT=6432",
+            "PGUSER=u",
+            "PGDATABASE=d",
+            "PGPASSWORD=p@ss",
+            "PGOPTIONS=-cx=1",
+            "PGCONNECT_TIMEOUT=3",
+            "PGSSLMODE=require",
+        ]
+    );
+    assert_eq!(
+        set("host=a,b hostaddr=127.0.0.1,::1 port=1,2 user=u"),
+        ["PGHOST=a,b", "PGHOSTADDR=127.0.0.1,::1", "PGPORT=1,2", "PGUSER=u", "PGDATABASE=u"]
+    );
+    assert_eq!(
+        set("user=u dbname=d"),
+        ["PGHOST=/var/run/postgresql", "PGPORT=5432", "PGUSER=u", "PGDATABASE=d"]
+    );
+    let url: DatabaseUrl = "user=u".parse().unwrap();
+    for unset in ["PGSERVICE", "PGPASSWORD", "PGSSLMODE", "PGHOSTADDR"] {
+        assert!(url.variables().contains(&(unset, None)), "{unset}");
+    }
+}

@@ -93,6 +93,26 @@ pub(super) fn ignore_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
+/// Children that are waited for: while this lives the kernel keeps their status, even if castoff was
+/// started where nobody wants to know of children.
+pub(crate) struct Children {
+    were_ignored: bool,
+}
+
+impl Children {
+    pub(crate) fn watch() -> Self {
+        Self { were_ignored: stop_ignoring_children() }
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        if self.were_ignored {
+            ignore_children();
+        }
+    }
+}
+
 fn checked(result: c_long) -> io::Result<c_int> {
     match c_int::try_from(result) {
         Ok(value) if value >= 0 => Ok(value),

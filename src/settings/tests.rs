@@ -339,3 +339,39 @@ fn what_libpq_was_forbidden_is_not_done_with_a_warning() {
     }
     assert!(read(&[("PGREQUIRESSL", "0"), ("PGUSER", "u")]).is_ok());
 }
+
+#[test]
+fn hazards_are_refused_where_somebody_says_that_it_is_production() {
+    for (environment, expected, origin) in [
+        (&[][..], Hazards::Warn, Origin::Default),
+        (&[("CASTOFF_ENV", "staging")], Hazards::Warn, Origin::Default),
+        (&[("CASTOFF_ENV", "production")], Hazards::Refuse, Origin::Default),
+        (
+            &[("CASTOFF_ENV", "production"), ("CASTOFF_HAZARDS", "warn")],
+            Hazards::Warn,
+            Origin::Environment,
+        ),
+    ] {
+        let settings = read(environment).unwrap();
+        assert_eq!(settings.hazards, expected, "{environment:?}");
+        let shown = settings.effective.iter().find(|s| s.name == "CASTOFF_HAZARDS").unwrap();
+        assert_eq!((shown.value.as_str(), &shown.origin), (&*expected.to_string(), &origin));
+    }
+}
+
+#[test]
+fn a_backup_command_may_hold_urls_and_is_shown_without_its_arguments() {
+    let line = "restic -r s3:https://k:S3ntinel@h/b backup 'a b'";
+    let settings = read(&[("CASTOFF_BACKUP_COMMAND", line)]).unwrap();
+    let command = settings.backup.command.as_ref().unwrap();
+    assert_eq!(command.arguments, ["-r", "s3:https://k:S3ntinel@h/b", "backup", "a b"]);
+    let shown = settings.effective.iter().find(|s| s.name == "CASTOFF_BACKUP_COMMAND").unwrap();
+    assert_eq!(shown.value, "restic …");
+    assert!(!format!("{settings:?}").contains("S3ntinel"));
+    let error = read_with(&[], &[("CASTOFF_BACKUP_COMMAND", "a --key S3ntinel > b")]).unwrap_err();
+    let told = "--backup-command is \"a\" …, and should be a program and its arguments, without";
+    assert!(error.to_string().starts_with(told), "{error}");
+    assert!(!message(&error).contains("S3ntinel"));
+    let error = read(&[("CASTOFF_BACKUP_MAX_AGE", "0")]).unwrap_err();
+    assert!(error.to_string().starts_with("CASTOFF_BACKUP_MAX_AGE is \"0\""), "{error}");
+}

@@ -32,7 +32,7 @@ const fn variable(
 ///
 /// None may begin with `CASTOFF_PORT`, `CASTOFF_HOST` or `CASTOFF_SERVICE`: Kubernetes sets those
 /// for a service that is called castoff.
-pub(crate) static VARIABLES: [Variable; 24] = [
+pub(crate) static VARIABLES: [Variable; 28] = [
     variable("CASTOFF_DATABASE_URL", "", None, "the database, as the role that owns the schema"),
     variable("CASTOFF_DATABASE_URL_FILE", "", None, "a file that holds it"),
     variable("CASTOFF_SCRATCH_URL", "", None, "the server on which castoff lock makes databases"),
@@ -47,6 +47,10 @@ pub(crate) static VARIABLES: [Variable; 24] = [
     variable("CASTOFF_BASELINE", "REV", None, "stamp an unversioned database with this"),
     variable("CASTOFF_DRIFT", "WHAT", Some("ignore"), "or warn, refuse: compare the schema"),
     variable("CASTOFF_HAZARDS", "WHAT", Some("warn"), "or ignore, refuse (in production it does)"),
+    variable("CASTOFF_BACKUP_COMMAND", "COMMAND", None, "must succeed before what removes"),
+    variable("CASTOFF_BACKUP_PATH", "PATH", None, "or a file here must be young enough"),
+    variable("CASTOFF_BACKUP_ARCHIVER", "", Some("off"), "or the server must archive its WAL"),
+    variable("CASTOFF_BACKUP_MAX_AGE", "TIME", Some("24h"), "how old a backup may be"),
     variable("CASTOFF_WAIT_TIMEOUT", "TIME", Some("60s"), "wait so long for the database"),
     variable("CASTOFF_SETTLE_TIMEOUT", "TIME", Some("10s"), "and so long for its role to exist"),
     variable("CASTOFF_CONNECT_TIMEOUT", "TIME", Some("5s"), "one attempt to connect"),

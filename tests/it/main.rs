@@ -53,6 +53,7 @@ mod squash_command; // what castoff squash writes, refuses and leaves behind
 mod squashing; // baselines, and folders pruned to one
 
 // The command line.
+mod backup_gates; // what must be open before anything is taken away
 mod commands; // what each prints, as text and as JSON, and what it takes
 mod shells; // completions for bash, zsh and fish, and the manual page
 mod status; // one screen for people

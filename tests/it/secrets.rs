@@ -103,6 +103,8 @@ fn a_url_in_the_wrong_place_is_not_repeated() {
         "CASTOFF_WAIT_TIMOUT",
         "CASTOFF_AHEAD",
         "CASTOFF_APPLICATION",
+        "CASTOFF_ENV",
+        "CASTOFF_BACKUP_PATH",
         "PGHOST",
         "PGPORT",
         "PGSSLMODE",
@@ -134,6 +136,8 @@ fn a_url_in_the_wrong_place_is_not_repeated() {
         &["run", "--", &url],
         &["run", "--", &joined, "true"],
         &["wait", "--revision", &url],
+        &["plan", "--downgrade", &url],
+        &["stamp", "head", "--database", &url],
         &["show", SENTINEL, &url],
     ] {
         for database in ["postgresql://127.0.0.1:1/x", &url] {

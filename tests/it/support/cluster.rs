@@ -140,6 +140,11 @@ impl Cluster {
         psql.with(environment).try_run(sql)
     }
 
+    /// Where one of PostgreSQL's programs is.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.path(name)
+    }
+
     /// Its loopback port, also while it is stopped.
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -175,11 +180,6 @@ impl Cluster {
         sql: &str,
     ) -> Result<String, String> {
         psql::plain(&self.programs, text, environment, sql)
-    }
-
-    /// The path of one of its programs.
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
-        self.programs.command(name).get_program().into()
     }
 
     pub(super) fn is_shared(&self) -> bool {

@@ -28,6 +28,11 @@ impl Programs {
         Programs { folder, owner }
     }
 
+    /// Where a program is.
+    pub(super) fn path(&self, program: &str) -> PathBuf {
+        self.folder.join(program)
+    }
+
     /// A program with nothing of this process' environment but PATH.
     pub(super) fn command(&self, program: &str) -> Command {
         hermetic(Command::new(self.folder.join(program)))
