@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::support::{Castoff, Cluster, Database, Folder, SENTINEL, SOON, Signal, eventually};
+use crate::support::{
+    Castoff, Cluster, Database, Folder, Pooler, SENTINEL, SOON, Signal, eventually,
+};
 
 const FILES: [(&str, &str); 4] = [
     ("1_users.up.sql", "CREATE TABLE users (id int PRIMARY KEY, fax text)"),
@@ -298,6 +300,36 @@ fn the_command_runs_once_and_under_the_lock() {
     running.wait(HELD).assert_code(0);
     other.wait(HELD).assert_code(0);
     assert_eq!((backups.text("ran").as_str(), db.heads().as_str()), ("ran\n", "5"));
+}
+
+#[test]
+fn a_session_that_is_lost_meanwhile_does_not_ask_again() {
+    let db = Database::empty();
+    let backups = Backups::new();
+    let script = "echo ran >> ran; until [ -e go ]; do sleep 0.05; done";
+    let image = at_1(&db).env("CASTOFF_BACKUP_COMMAND", backups.script("backup", script));
+    let running = image.spawn();
+    eventually(SOON, || if backups.file("ran").exists() { Ok(()) } else { Err("has not run") });
+    let leader = db.advisory_locks().remove(0).pid;
+    db.psql(&format!("SELECT pg_terminate_backend({leader}, 5000)"));
+    backups.0.file("go", "");
+    running.wait(HELD).assert_code(0).assert_stderr("waiting for the database again");
+    assert_eq!((backups.text("ran").as_str(), db.heads().as_str()), ("ran\n", "3"));
+}
+
+#[test]
+fn a_pooler_that_deals_out_transactions_is_no_obstacle() {
+    let db = Database::empty();
+    let backups = Backups::new();
+    let castoff = at_1(&db).env("CASTOFF_BACKUP_PATH", backups.path());
+    let castoff = castoff.env("CASTOFF_BACKUP_ARCHIVER", "on");
+    let pooler = Pooler::new(&db, "transaction");
+    let castoff = castoff.url(pooler.url());
+    castoff.run().assert_code(76).assert_stderr("archives nothing: archive_mode is off");
+    assert_eq!(db.heads(), "1");
+    backups.written("a.dump", hours(1));
+    castoff.run().assert_code(0);
+    assert_eq!(db.heads(), "3");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Castoff, Database};
+use crate::support::{Castoff, Database, Pooler};
 
 const FILES: [(&str, &str); 2] = [
     ("1_users.sql", "CREATE TABLE users (id int PRIMARY KEY, name text, fax text)"),
@@ -164,6 +164,18 @@ fn only_tables_that_are_there_and_hold_rows_count() {
             "{hazard}; {setup}\n{run}"
         );
     }
+}
+
+#[test]
+fn a_pooler_that_deals_out_transactions_hides_no_hazard() {
+    let db = Database::empty();
+    let image = at_1(&db).env("CASTOFF_ENV", "production");
+    db.psql("INSERT INTO users VALUES (1)");
+    let pooler = Pooler::new(&db, "transaction");
+    image.clone().url(pooler.url()).run().assert_code(76).assert_stderr("(users holds rows)");
+    db.psql("DELETE FROM users");
+    image.url(pooler.url()).run().assert_code(0);
+    assert_eq!(db.heads(), "2");
 }
 
 #[test]
