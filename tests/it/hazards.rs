@@ -225,7 +225,7 @@ fn plan_and_pending_show_hazards_and_plan_what_would_be_refused() {
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
     let hazard = serde_json::json!({"revision": "2", "hazard": "drop-column", "tables": ["users"]});
     assert_eq!(json["hazards"][0], hazard);
-    assert!(json["refused"].as_str().unwrap().contains("nobody has acknowledged"), "{json}");
+    assert!(json["refused"][0].as_str().unwrap().contains("nobody has acknowledged"), "{json}");
     let json = strict.clone().args(["pending", "--json"]).run();
     let json: Value = serde_json::from_str(&json.assert_code(0).stdout).unwrap();
     assert_eq!(json[0]["hazards"][0], hazard);
