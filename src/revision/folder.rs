@@ -26,6 +26,30 @@ pub fn read<B: AsRef<[u8]>>(
     files: impl IntoIterator<Item = (String, B)>,
     label: &str,
 ) -> Result<Graph, FolderErrors> {
+    let (revisions, lineage, errors) = gather(files, label);
+    if errors.is_empty() { Ok(Graph::new(revisions, lineage)) } else { Err(sorted(errors)) }
+}
+
+/// The ids and edges alone of a folder that may have several heads, which a [`Graph`] never has.
+pub fn lineage<B: AsRef<[u8]>>(
+    files: impl IntoIterator<Item = (String, B)>,
+    label: &str,
+) -> Result<Lineage, FolderErrors> {
+    let (_, lineage, mut errors) = gather(files, label);
+    errors.retain(|error| !matches!(error.problem, Problem::MultipleHeads { .. }));
+    if errors.is_empty() { Ok(lineage) } else { Err(sorted(errors)) }
+}
+
+fn sorted(mut errors: Vec<FileError>) -> FolderErrors {
+    errors.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
+    FolderErrors { errors }
+}
+
+/// What there is, and everything that is wrong with it.
+fn gather<B: AsRef<[u8]>>(
+    files: impl IntoIterator<Item = (String, B)>,
+    label: &str,
+) -> (BTreeMap<RevisionId, Revision>, Lineage, Vec<FileError>) {
     let mut files: Vec<(String, B)> = files.into_iter().collect();
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut reader = Reader { label, errors: Vec::new(), groups: BTreeMap::new(), complete: true };
@@ -36,12 +60,7 @@ pub fn read<B: AsRef<[u8]>>(
     }
     let revisions = reader.revisions();
     let lineage = reader.lineage(&revisions);
-    let mut errors = reader.errors;
-    if errors.is_empty() {
-        return Ok(Graph::new(revisions, lineage));
-    }
-    errors.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
-    Err(FolderErrors { errors })
+    (revisions, lineage, reader.errors)
 }
 
 /// The files whose names begin with the same id.
@@ -342,6 +361,18 @@ mod tests {
         assert_eq!(one.get(&id("4")).unwrap().checksum(), other.get(&id("4")).unwrap().checksum());
         assert!(one.is_merge_point(&id("4")) && !one.is_merge_point(&id("3")));
         assert_eq!(one.branch_points(), [&id("1")]);
+    }
+
+    #[test]
+    fn several_heads_have_a_lineage_and_no_graph() {
+        let read = |files: &[(&str, &str)]| {
+            lineage(files.iter().map(|(name, text)| ((*name).to_owned(), *text)), "m")
+        };
+        let files = [("1.sql", ""), ("2.sql", "-- Revises: 1"), ("3.sql", "-- Revises: 1")];
+        assert_eq!(read(&files).unwrap().heads(), [&id("2"), &id("3")]);
+        assert_eq!(errors(&files).len(), 1);
+        let broken = [files[0], files[1], files[2], ("4.sql", "-- Revises: 9")];
+        assert_eq!(read(&broken).unwrap_err().errors().len(), 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::revision::problem::{Located, Problem};
 
 /// What a token is, as far as castoff needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub enum TokenKind {
     /// A keyword or an unquoted identifier.
     Word,
     /// `"…"` or `U&"…"`.

@@ -23,6 +23,8 @@ mod classify;
 mod statement;
 mod words;
 pub use statement::{Alone, Control, Statement, StatementKind};
+mod fragment;
+pub use fragment::{Fragment, InvalidFragment, TokenKind, name as parse_name};
 mod split;
 
 pub mod duration;

@@ -247,7 +247,8 @@ impl Problem {
                 "add its up file, or `-- Revises: none` if nothing comes before it".to_owned(),
             ),
             Self::MultipleHeads { heads } => Some(format!(
-                "add a merge revision whose file says `-- Revises: {}`; it may hold nothing else",
+                "add a merge revision with `castoff merge`: a file that says `-- Revises: {}`, and \
+                 may hold nothing else",
                 list(heads)
             )),
             Self::NotUtf8

@@ -24,6 +24,11 @@ impl<'a> Words<'a> {
         self.tokens.len() < other.tokens.len()
     }
 
+    /// How many tokens are left.
+    pub(super) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// Takes the next token, whatever it is.
     pub(super) fn next(&mut self) -> Option<(TokenKind, &'a str)> {
         let (token, rest) = self.tokens.split_first()?;
