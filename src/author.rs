@@ -6,11 +6,17 @@
 //! - A file of a revision is written once, whole, and never over another one.
 //! - What has to be tried is tried on databases of castoff's own ([`scratch`]).
 
+pub(crate) mod create;
 mod error;
+pub(crate) mod init;
+mod merge;
 pub(crate) mod scratch;
 pub(crate) mod squash;
+pub(crate) mod template;
 pub(crate) mod walk;
 
+pub use create::CreateError;
 pub use error::AuthorError;
 pub use squash::SquashError;
+pub use template::TemplateError;
 pub use walk::WalkError;

@@ -81,6 +81,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
                             return Err(UsageError::SecretUrl { place, variable });
                         }
                     }
+                } else if let Some(has_value) = line.other_flag_has_value(name) {
+                    let name = name.to_owned();
+                    let value = if has_value { value(&mut parser, &name)? } else { String::new() };
+                    line.given.others.push((name, value));
                 } else {
                     let variable = variable(name)?;
                     let value = if variable.is_switch() {
@@ -131,6 +135,24 @@ impl Line {
         self.topic.is_some_and(|topic| topic.name == "wait")
     }
 
+    /// Whether a URL or a password may be in it; in a text for people, within one of its words.
+    fn may_be_a_login(&self, text: &str) -> bool {
+        let is_prose = self.topic.is_some_and(|topic| topic.name == "create");
+        let is_login = |word: &str| {
+            word.contains("://") && !(is_prose && is_open(word))
+                || word.contains("password=")
+                || word.split_once(':').is_some_and(|(_, rest)| rest.contains('@'))
+        };
+        if is_prose { text.split_whitespace().any(is_login) } else { names_a_database(text) }
+    }
+
+    /// Whether a flag that is none of castoff's has a value, if the command takes such flags.
+    fn other_flag_has_value(&self, name: &str) -> Option<bool> {
+        let is_ours = VARIABLES.iter().any(|variable| variable.flag() == name)
+            || matches!(name, "password" | "pgpassword");
+        self.topic.filter(|_| !is_ours).and_then(|topic| topic.other_flag_has_value(name))
+    }
+
     fn positional(&mut self, value: &OsStr) -> Result<(), UsageError> {
         let text = value.to_str().ok_or(UsageError::NotUtf8)?;
         let takes_url = self.topic.is_some_and(|topic| topic.name == "diff");
@@ -139,7 +161,7 @@ impl Line {
                 let (place, variable) = ("REV|URL", "PGPASSWORD");
                 return Err(UsageError::SecretUrl { place, variable });
             }
-        } else if names_a_database(text) {
+        } else if self.may_be_a_login(text) {
             return Err(UsageError::UrlArgument);
         }
         match self.topic {

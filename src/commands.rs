@@ -153,6 +153,13 @@ async fn dispatch(
     if let Command::Settings = invocation.command {
         return settings::run(&settings, report, invocation.json);
     }
+    #[cfg(feature = "author")]
+    if let Command::Author(command) = &invocation.command
+        && let Some(outcome) =
+            author::without_database(&settings, report, invocation.json, command)?
+    {
+        return Ok(outcome);
+    }
     let app = if let Command::Run { app: Some(app) } = &invocation.command {
         let found = App::find(&app.program, &app.arguments, search_path.map(OsString::as_os_str))?;
         Some(found.under_init(settings.init))

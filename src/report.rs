@@ -26,6 +26,8 @@ pub(crate) use paper::Paper;
 
 use crate::settings::{Level, LogFormat, Settings, for_first_report};
 #[cfg(feature = "author")]
+pub(crate) use clock::format as utc;
+#[cfg(feature = "author")]
 use progress::Progress;
 
 /// The longest termination message that Kubernetes reads.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use super::create::CreateError;
 use super::squash::SquashError;
+use super::template::TemplateError;
 use super::walk::WalkError;
 use crate::database::ServerError;
 use crate::error::Error;
@@ -11,6 +13,8 @@ use crate::error::Error;
 /// Why a command of an author's did not do what it was asked to.
 #[derive(Debug)]
 pub enum AuthorError {
+    /// No revision can be written.
+    Create(CreateError),
     /// The folder's `castoff.lock` is not what its revisions do.
     LockDiffers {
         /// What does not fit, a line each.
@@ -20,6 +24,8 @@ pub enum AuthorError {
     Walk(WalkError),
     /// The history does not become a baseline.
     Squash(SquashError),
+    /// A template makes nothing of what it is given.
+    Template(TemplateError),
     /// No database can be made or dropped to walk the history on.
     Scratch(ServerError),
     /// The migrations are not in a folder of files, and a file is to be written there.
@@ -37,6 +43,8 @@ impl AuthorError {
     /// The exit code, of the one list.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Create(error) => error.exit_code(),
+            Self::Template(error) => error.exit_code(),
             Self::LockDiffers { .. } | Self::Walk(_) => 65,
             Self::Squash(error) => error.exit_code(),
             Self::Scratch(error) if error.is_connection_loss() => 75,
@@ -49,6 +57,8 @@ impl AuthorError {
     /// What to do about it; `None` where no advice is right every time.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Create(error) => error.hint(),
+            Self::Template(error) => error.hint(),
             Self::LockDiffers { .. } => Some("write it anew with `castoff lock`".to_owned()),
             Self::Walk(error) => Some(error.hint()),
             Self::Squash(error) => error.hint(),
@@ -56,7 +66,9 @@ impl AuthorError {
                 "set CASTOFF_SCRATCH_URL to a server on which the role may create databases"
                     .to_owned(),
             ),
-            Self::NoFolder => Some("name the folder with CASTOFF_MIGRATIONS_DIR".to_owned()),
+            Self::NoFolder => Some(
+                "make one with `castoff init`, or name it with CASTOFF_MIGRATIONS_DIR".to_owned(),
+            ),
             Self::Scratch(_) | Self::Unwritable { .. } => None,
         }
     }
@@ -65,6 +77,8 @@ impl AuthorError {
 impl fmt::Display for AuthorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Create(error) => error.fmt(f),
+            Self::Template(error) => error.fmt(f),
             Self::LockDiffers { problems } => {
                 write!(f, "castoff.lock is not what the revisions do:\n  {}", problems.join("\n  "))
             }
@@ -83,7 +97,11 @@ impl std::error::Error for AuthorError {
             Self::Scratch(error) => Some(error),
             Self::Squash(error) => error.source(),
             Self::Unwritable { source, .. } => Some(source),
-            Self::LockDiffers { .. } | Self::Walk(_) | Self::NoFolder => None,
+            Self::Create(_)
+            | Self::Template(_)
+            | Self::LockDiffers { .. }
+            | Self::Walk(_)
+            | Self::NoFolder => None,
         }
     }
 }

@@ -1,10 +1,23 @@
 //! The commands of the one who writes revisions, and what each takes.
 
+use crate::author::template;
+
 use super::command::{Arguments, Command, Given, OwnFlag, Takes, Topic};
 
 /// What castoff is asked to do in a folder of revisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthorCommand {
+    /// Writes the files of a new revision, or of the revisions that a template makes.
+    Create {
+        /// What it does, for people.
+        message: String,
+        /// The template.
+        template: Option<String>,
+        /// What the template is given: names and values, without a value for a switch.
+        parameters: Vec<(String, String)>,
+    },
+    /// Makes a folder, and says how the project that is here would use it.
+    Init,
     /// Writes what each revision does to the schema.
     Lock {
         /// Compares instead of writing.
@@ -39,10 +52,71 @@ pub enum AuthorCommand {
         /// Walks the history even where a baseline stands for it.
         no_baseline: bool,
     },
+    /// Writes a revision in which branches meet.
+    Merge {
+        /// The heads to merge; all of them if none is named.
+        revisions: Vec<String>,
+        /// What it is called, if not after the heads.
+        message: Option<String>,
+    },
+    /// Lists the templates.
+    Templates,
 }
 
 /// Every command of an author's, in the order in which the help shows them.
 pub(super) static AUTHOR: &[Topic] = &[
+    Topic {
+        name: "init",
+        takes: Takes::Nothing(Command::Author(AuthorCommand::Init)),
+        summary: "make a migration folder",
+        details: "Makes the folder migrations/, or the one of --migrations-dir, if there is none,\n\
+                  and prints what the Dockerfile and the compose file of the project that is here\n\
+                  need, or how its revisions are taken over. Writes nothing else.",
+    },
+    Topic {
+        name: "create",
+        takes: Takes::Open {
+            argument: "MESSAGE",
+            flags: &[OwnFlag::optional("template", "NAME")],
+            is_switch: template::is_switch,
+            command: |given| {
+                author(AuthorCommand::Create {
+                    message: given.argument(),
+                    template: text(given, "template"),
+                    parameters: given.others.clone(),
+                })
+            },
+        },
+        summary: "write a new revision",
+        details: "Writes the up and the down file of a revision after the head, named as the\n\
+                  others are; with a template, the revisions that do its work beside a running\n\
+                  application. `castoff templates` lists templates and their parameters.\n\
+                  Needs no database.",
+    },
+    Topic {
+        name: "templates",
+        takes: Takes::Nothing(Command::Author(AuthorCommand::Templates)),
+        summary: "list the templates of create",
+        details: "Lists castoff's own and those in .templates/ of the migration folder: a folder\n\
+                  each, with up.sql and down.sql, or 1_NAME.up.sql, 1_NAME.down.sql, 2_… for\n\
+                  several revisions. {{name:KIND}} in them is a parameter; KIND is expression\n\
+                  (if it is left out), identifier, table, type, literal or number.",
+    },
+    Topic {
+        name: "merge",
+        takes: Takes::Flags(
+            Arguments::Several("REV"),
+            &[OwnFlag::optional("message", "TEXT")],
+            |given| {
+                author(AuthorCommand::Merge {
+                    revisions: given.arguments.clone(),
+                    message: text(given, "message"),
+                })
+            },
+        ),
+        summary: "write a revision that merges heads",
+        details: "Writes a revision after the heads REV, or after all heads. Needs no database.",
+    },
     Topic {
         name: "lock",
         takes: Takes::Flags(
@@ -147,7 +221,34 @@ mod tests {
     #[test]
     fn each_command_is_understood() {
         let text = |text: &str| Some(text.to_owned());
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         for (line, expected) in [
+            ("init", AuthorCommand::Init),
+            ("templates --json", AuthorCommand::Templates),
+            (
+                "create add --log debug",
+                AuthorCommand::Create {
+                    message: "add".to_owned(),
+                    template: None,
+                    parameters: vec![],
+                },
+            ),
+            (
+                "create add --template add-index --column a --unique --column=b --migrations-dir m",
+                AuthorCommand::Create {
+                    message: "add".to_owned(),
+                    template: text("add-index"),
+                    parameters: vec![pair("column", "a"), pair("unique", ""), pair("column", "b")],
+                },
+            ),
+            ("merge", AuthorCommand::Merge { revisions: vec![], message: None }),
+            (
+                "merge a b --message c",
+                AuthorCommand::Merge {
+                    revisions: vec!["a".to_owned(), "b".to_owned()],
+                    message: text("c"),
+                },
+            ),
             ("lock", AuthorCommand::Lock { check: false, reversible: false, with: None }),
             (
                 "squash head --data --pg-dump /x/pg_dump",
@@ -172,6 +273,18 @@ mod tests {
         ] {
             let parsed = parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
             assert_eq!(parsed.command, Command::Author(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_people_is_no_login() {
+        let parsed = |message: &str| parse(["create", message].map(OsString::from));
+        for message in ["tell a@b.c: it is done", "see https://example.com/1", "at 10:00 @ home"] {
+            assert!(parsed(message).is_ok(), "{message}");
+        }
+        for message in ["u:S3ntinel@h/d", "see postgresql://u:S3ntinel@h", "password=S3ntinel"] {
+            let error = parsed(message).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("S3ntinel"), "{message}: {error}");
         }
     }
 

@@ -126,6 +126,14 @@ pub(super) enum Takes {
     Required(&'static str, fn(String) -> Command),
     /// Flags of its own, with arguments or without.
     Flags(Arguments, &'static [OwnFlag], fn(&Given) -> Command),
+    /// The same, and flags beside those of castoff's, in which `is_switch` knows those without a value.
+    #[allow(dead_code, reason = "of authors' commands only")]
+    Open {
+        argument: &'static str,
+        flags: &'static [OwnFlag],
+        is_switch: fn(&str) -> bool,
+        command: fn(&Given) -> Command,
+    },
     /// The name of a command.
     Topic,
     /// An application behind `--`.
@@ -183,6 +191,8 @@ impl OwnFlag {
 pub(super) struct Given {
     pub(super) arguments: Vec<String>,
     pub(super) flags: Vec<(&'static str, String)>,
+    /// Flags that are not castoff's, each as often as it was given.
+    pub(super) others: Vec<(String, String)>,
 }
 
 impl Given {
@@ -398,6 +408,7 @@ impl Topic {
     pub(super) fn own_flag(&self, name: &str) -> Option<&'static OwnFlag> {
         match self.takes {
             Takes::Flags(_, flags, _) => flags.iter().find(|flag| flag.name == name),
+            Takes::Open { flags, .. } => flags.iter().find(|flag| flag.name == name),
             Takes::Nothing(_)
             | Takes::Optional(..)
             | Takes::Required(..)
@@ -410,7 +421,7 @@ impl Topic {
     #[cfg(feature = "author")]
     pub(super) fn own_flags(&self) -> &'static [OwnFlag] {
         match self.takes {
-            Takes::Flags(_, flags, _) => flags,
+            Takes::Flags(_, flags, _) | Takes::Open { flags, .. } => flags,
             Takes::Nothing(_)
             | Takes::Optional(..)
             | Takes::Required(..)
@@ -427,11 +438,17 @@ impl Topic {
                 Arguments::Optional(name) | Arguments::Required(name) | Arguments::Several(name),
                 ..,
             )
+            | Takes::Open { argument: name, .. }
             | Takes::Optional(name, _)
             | Takes::Required(name, _) => Some(name),
             Takes::Topic => Some("COMMAND"),
             Takes::Nothing(_) | Takes::App | Takes::Flags(Arguments::None, ..) => None,
         }
+    }
+
+    /// Whether a flag that is not castoff's has a value; none if the command takes no such flags.
+    pub(super) fn other_flag_has_value(&self, name: &str) -> Option<bool> {
+        if let Takes::Open { is_switch, .. } = self.takes { Some(!is_switch(name)) } else { None }
     }
 
     /// How its argument is written in the help, with a space before it.
@@ -453,6 +470,10 @@ impl Topic {
                 });
                 arguments + &flags.collect::<String>()
             }
+            Takes::Open { argument, flags, .. } => {
+                let flags: Vec<String> = flags.iter().map(OwnFlag::usage).collect();
+                format!(" {argument} [{} [--PARAMETER VALUE…]]", flags.join("] ["))
+            }
             Takes::Topic => " [COMMAND]".to_owned(),
             Takes::App => " [-- APP ARGS…]".to_owned(),
         }
@@ -466,7 +487,11 @@ impl Topic {
         let most = match self.takes {
             Takes::Nothing(_) | Takes::App | Takes::Flags(Arguments::None, ..) => 0,
             Takes::Flags(Arguments::Several(_), ..) => usize::MAX,
-            Takes::Optional(..) | Takes::Required(..) | Takes::Topic | Takes::Flags(..) => 1,
+            Takes::Optional(..)
+            | Takes::Required(..)
+            | Takes::Topic
+            | Takes::Flags(..)
+            | Takes::Open { .. } => 1,
         };
         if let Some(argument) = given.arguments.get(most) {
             return Err(UsageError::unexpected_argument(self.name, argument.clone()));
@@ -487,6 +512,10 @@ impl Topic {
                     (_, _, None) => Ok(command(given)),
                 }
             }
+            Takes::Open { argument: name, command, .. } => match argument {
+                Some(_) => Ok(command(given)),
+                None => missing((*name).into()),
+            },
             Takes::Topic => {
                 let topic = argument.map(|name| topic(name)).transpose()?;
                 Ok(Command::Help(topic.map(|topic| topic.name)))

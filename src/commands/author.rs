@@ -1,16 +1,20 @@
 //! The commands of the one who writes revisions: one short file a command, over [`crate::author`].
 
+mod create;
 mod lock;
 mod sql;
 mod squash;
+mod templates;
 
 use std::path::Path;
 
 use super::{Bench, Outcome};
 use crate::author::squash::Rows;
+use crate::author::{AuthorError, init};
 use crate::cli::{AuthorCommand, UsageError};
 use crate::error::Error;
 use crate::migrations::Migrations;
+use crate::report::Report;
 use crate::schema::Optional;
 use crate::settings::Settings;
 
@@ -19,6 +23,53 @@ pub(super) fn in_folder(settings: Settings) -> Settings {
     let usual = Path::new("migrations");
     let usual = usual.is_dir().then(|| usual.to_owned());
     Settings { migrations_dir: settings.migrations_dir.or(usual), ..settings }
+}
+
+/// What a command works with that needs no database, nor a folder that is whole.
+struct Desk<'a> {
+    settings: &'a Settings,
+    report: &'a Report,
+    json: bool,
+}
+
+impl Desk<'_> {
+    fn folder(&self) -> Result<&Path, AuthorError> {
+        self.settings.migrations_dir.as_deref().ok_or(AuthorError::NoFolder)
+    }
+
+    fn print<R: serde::Serialize + std::fmt::Display>(&self, result: &R) -> Result<Outcome, Error> {
+        self.report.result(result, self.json)?;
+        Ok(Outcome::Exit(0))
+    }
+}
+
+/// Does what is about files alone; none if the command needs more.
+pub(super) fn without_database(
+    settings: &Settings,
+    report: &Report,
+    json: bool,
+    command: &AuthorCommand,
+) -> Result<Option<Outcome>, Error> {
+    let desk = Desk { settings, report, json };
+    let outcome = match command {
+        AuthorCommand::Create { message, template, parameters } => {
+            create::create(&desk, message, template.as_deref(), parameters)?
+        }
+        AuthorCommand::Init => {
+            let usual = Path::new("migrations");
+            desk.print(&init::init(desk.folder().unwrap_or(usual))?)?
+        }
+        AuthorCommand::Merge { revisions, message } => {
+            create::merge(&desk, revisions, message.as_deref())?
+        }
+        AuthorCommand::Templates => templates::run(&desk)?,
+        AuthorCommand::Completions { .. }
+        | AuthorCommand::Lock { .. }
+        | AuthorCommand::Man
+        | AuthorCommand::Squash { .. }
+        | AuthorCommand::Sql { .. } => return Ok(None),
+    };
+    Ok(Some(outcome))
 }
 
 pub(super) async fn run(
@@ -32,8 +83,6 @@ pub(super) async fn run(
             let options = lock::Options { check, reversible, optional };
             lock::run(bench, migrations, &options).await
         }
-        // Done already: they depend on no setting.
-        AuthorCommand::Completions { .. } | AuthorCommand::Man => Ok(Outcome::Exit(0)),
         AuthorCommand::Squash { revision, data, no_data, pg_dump } => {
             let rows = match (data, no_data) {
                 (false, false) => Rows::Refuse,
@@ -53,6 +102,13 @@ pub(super) async fn run(
             squash::run(bench, migrations, &options).await
         }
         AuthorCommand::Sql { range, no_baseline } => sql::run(bench, &range, no_baseline),
+        // Done already.
+        AuthorCommand::Completions { .. }
+        | AuthorCommand::Create { .. }
+        | AuthorCommand::Init
+        | AuthorCommand::Man
+        | AuthorCommand::Merge { .. }
+        | AuthorCommand::Templates => Ok(Outcome::Exit(0)),
     }
 }
 

@@ -8,7 +8,8 @@ pub(super) fn now() -> String {
     format(SystemTime::now())
 }
 
-fn format(time: SystemTime) -> String {
+/// A time in UTC, as RFC 3339 writes it.
+pub(crate) fn format(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs();
     let (year, month, day) = date(seconds / 86_400);

@@ -26,30 +26,6 @@ pub fn read<B: AsRef<[u8]>>(
     files: impl IntoIterator<Item = (String, B)>,
     label: &str,
 ) -> Result<Graph, FolderErrors> {
-    let (revisions, lineage, errors) = gather(files, label);
-    if errors.is_empty() { Ok(Graph::new(revisions, lineage)) } else { Err(sorted(errors)) }
-}
-
-/// The ids and edges alone of a folder that may have several heads, which a [`Graph`] never has.
-pub fn lineage<B: AsRef<[u8]>>(
-    files: impl IntoIterator<Item = (String, B)>,
-    label: &str,
-) -> Result<Lineage, FolderErrors> {
-    let (_, lineage, mut errors) = gather(files, label);
-    errors.retain(|error| !matches!(error.problem, Problem::MultipleHeads { .. }));
-    if errors.is_empty() { Ok(lineage) } else { Err(sorted(errors)) }
-}
-
-fn sorted(mut errors: Vec<FileError>) -> FolderErrors {
-    errors.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
-    FolderErrors { errors }
-}
-
-/// What there is, and everything that is wrong with it.
-fn gather<B: AsRef<[u8]>>(
-    files: impl IntoIterator<Item = (String, B)>,
-    label: &str,
-) -> (BTreeMap<RevisionId, Revision>, Lineage, Vec<FileError>) {
     let mut files: Vec<(String, B)> = files.into_iter().collect();
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut reader = Reader { label, errors: Vec::new(), groups: BTreeMap::new(), complete: true };
@@ -60,7 +36,29 @@ fn gather<B: AsRef<[u8]>>(
     }
     let revisions = reader.revisions();
     let lineage = reader.lineage(&revisions);
-    (revisions, lineage, reader.errors)
+    let mut errors = reader.errors;
+    if errors.is_empty() {
+        return Ok(Graph::new(revisions, lineage));
+    }
+    errors.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
+    Err(FolderErrors { errors })
+}
+
+/// The ids and edges alone of a folder that may have several heads, which a [`Graph`] never has.
+pub fn lineage<B: AsRef<[u8]>>(
+    files: impl IntoIterator<Item = (String, B)>,
+    label: &str,
+) -> Result<Lineage, FolderErrors> {
+    let mut reader = Reader { label, errors: Vec::new(), groups: BTreeMap::new(), complete: true };
+    for (path, bytes) in files.into_iter().filter(|(path, _)| !is_ignored(path)) {
+        reader.file(&path, bytes.as_ref());
+    }
+    let revisions = reader.revisions();
+    let lineage = reader.lineage(&revisions);
+    let mut errors = reader.errors;
+    errors.retain(|error| !matches!(error.problem, Problem::MultipleHeads { .. }));
+    errors.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
+    if errors.is_empty() { Ok(lineage) } else { Err(FolderErrors { errors }) }
 }
 
 /// The files whose names begin with the same id.

@@ -58,6 +58,10 @@ mod commands; // what each prints, as text and as JSON, and what it takes
 mod shells; // completions for bash, zsh and fish, and the manual page
 mod status; // one screen for people
 
+// What the author of revisions types.
+mod creating; // create, merge, templates, init: the files that they write
+mod templates; // each template beside an application at work
+
 mod connection_strings; // each compared with what psql does with it
 mod environments; // what downgrade and stamp ask for, by CASTOFF_ENV
 mod exit_codes; // each of them, the termination message, the log as JSON

@@ -32,6 +32,7 @@ mod role;
 mod run;
 mod running;
 mod session;
+mod traffic;
 mod watchdog;
 
 pub(crate) use castoff::Castoff;
@@ -47,3 +48,4 @@ pub(crate) use role::Role;
 pub(crate) use run::Run;
 pub(crate) use running::{Running, Signal};
 pub(crate) use session::Session;
+pub(crate) use traffic::{Rows, Slow, Traffic, Written, long_waits};
