@@ -128,14 +128,7 @@ impl Migrator {
 
     /// What the database says of itself.
     pub async fn state(&self) -> Result<DatabaseState, Error> {
-        self.stop
-            .unless(answered(async {
-                let (session, _) = self.session(Need::Reading).await?;
-                let reading = self.read(&session).await?;
-                session.close().await;
-                Ok(reading.state)
-            }))
-            .await?
+        self.reading(async |session| Ok(self.read(session).await?.state)).await
     }
 
     /// The schema of the database as lines, with the optional ones that the image's lock has.
@@ -145,14 +138,7 @@ impl Migrator {
 
     /// The same, with the optional lines that are asked for.
     pub async fn schema_with(&self, optional: Optional) -> Result<Schema, Error> {
-        self.stop
-            .unless(answered(async {
-                let (session, _) = self.session(Need::Reading).await?;
-                let schema = read_schema(&session, &self.ledger, optional).await?;
-                session.close().await;
-                Ok(schema)
-            }))
-            .await?
+        self.reading(async |session| Ok(read_schema(session, &self.ledger, optional).await?)).await
     }
 
     /// Reads what a decision needs: of the schema only where something depends on it, and where it is
@@ -244,39 +230,31 @@ impl Migrator {
         if let Aim::Upgrade = aim {
             self.has_migrations()?;
         }
-        let outlook = answered(async {
-            let (session, _) = self.session(Need::Reading).await?;
+        self.reading(async |session| {
             let (plan, refusal) = match aim {
-                Aim::Upgrade => self.prospect_of(&self.read_for_upgrade(&session).await?.state)?,
+                Aim::Upgrade => self.prospect_of(&self.read_for_upgrade(session).await?.state)?,
                 Aim::Downgrade(target) => {
-                    let state = self.read(&session).await?.state;
+                    let state = self.read(session).await?.state;
                     (plan::downgrade(self.graph()?, &state, target)?, None)
                 }
                 Aim::Stamp(target) => {
-                    let state = self.read(&session).await?.state;
+                    let state = self.read(session).await?.state;
                     (plan::stamp(self.graph()?, &state, target)?, None)
                 }
             };
             let mut outlook =
                 Outlook { losses: plan.losses(self.image()?), gates: None, plan, refusal };
             if self.settings.backup.is_configured() && !outlook.losses.is_empty() {
-                outlook.gates = Some(backup::look(self, &session).await?);
+                outlook.gates = Some(backup::look(self, session).await?);
             }
-            session.close().await;
             Ok(outlook)
-        });
-        self.stop.unless(outlook).await?
+        })
+        .await
     }
 
     async fn state_for_upgrade(&self) -> Result<DatabaseState, Error> {
         self.has_migrations()?;
-        let read = answered(async {
-            let (session, _) = self.session(Need::Reading).await?;
-            let reading = self.read_for_upgrade(&session).await?;
-            session.close().await;
-            Ok(reading.state)
-        });
-        self.stop.unless(read).await?
+        self.reading(async |session| Ok(self.read_for_upgrade(session).await?.state)).await
     }
 
     /// The revisions that a start would run, parents first.
@@ -323,6 +301,17 @@ impl Migrator {
     /// asks nobody either.
     pub async fn stamp(&self, target: &Target) -> Result<Plan, Error> {
         boot(self, &Intent::Stamp(target.clone())).await
+    }
+
+    /// Opens a session, and does with it what never takes long.
+    async fn reading<T>(
+        &self,
+        work: impl AsyncFnOnce(&Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (session, _) = self.session(Need::Reading).await?;
+        let result = self.stop.unless(answered(work(&session))).await??;
+        session.close().await;
+        Ok(result)
     }
 
     /// Waits until the database answers a query.
