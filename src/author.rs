@@ -13,10 +13,12 @@ mod merge;
 pub(crate) mod scratch;
 pub(crate) mod squash;
 pub(crate) mod template;
+pub(crate) mod trace;
 pub(crate) mod walk;
 
 pub use create::CreateError;
 pub use error::AuthorError;
 pub use squash::SquashError;
 pub use template::TemplateError;
+pub use trace::TraceError;
 pub use walk::WalkError;

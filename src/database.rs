@@ -26,9 +26,9 @@ mod tls;
 mod wait;
 
 pub(crate) use apply::Applier;
-#[cfg(feature = "author")]
-pub(crate) use apply::script;
 pub use apply::{ApplyError, Failure, Kept, Lack, Place};
+#[cfg(feature = "author")]
+pub(crate) use apply::{Part, Rehearsal, Unavailable, parts, script};
 pub(crate) use archiver::{Archiver, archiver};
 pub(crate) use catalogue::read_schema;
 pub(crate) use connection::{Database, Session};

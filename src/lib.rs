@@ -60,7 +60,9 @@ use std::process::ExitCode;
 pub use include_dir;
 
 #[cfg(feature = "author")]
-pub use crate::author::{AuthorError, CreateError, SquashError, TemplateError, WalkError};
+pub use crate::author::{
+    AuthorError, CreateError, SquashError, TemplateError, TraceError, WalkError,
+};
 pub use crate::backup::{Gate, NoBackup};
 pub use crate::bundle::BundleError;
 pub use crate::database::{

@@ -6,6 +6,7 @@ use std::{fmt, io};
 use super::create::CreateError;
 use super::squash::SquashError;
 use super::template::TemplateError;
+use super::trace::TraceError;
 use super::walk::WalkError;
 use crate::database::ServerError;
 use crate::error::Error;
@@ -22,6 +23,8 @@ pub enum AuthorError {
     },
     /// The history is not what a lock could say.
     Walk(WalkError),
+    /// The revisions are not traced.
+    Trace(TraceError),
     /// The history does not become a baseline.
     Squash(SquashError),
     /// A template makes nothing of what it is given.
@@ -47,6 +50,7 @@ impl AuthorError {
             Self::Template(error) => error.exit_code(),
             Self::LockDiffers { .. } | Self::Walk(_) => 65,
             Self::Squash(error) => error.exit_code(),
+            Self::Trace(error) => error.exit_code(),
             Self::Scratch(error) if error.is_connection_loss() => 75,
             Self::Scratch(error) if error.is("42501") => 77,
             Self::Scratch(_) | Self::Unwritable { .. } => 70,
@@ -62,6 +66,7 @@ impl AuthorError {
             Self::LockDiffers { .. } => Some("write it anew with `castoff lock`".to_owned()),
             Self::Walk(error) => Some(error.hint()),
             Self::Squash(error) => error.hint(),
+            Self::Trace(error) => error.hint(),
             Self::Scratch(error) if error.is("42501") => Some(
                 "set CASTOFF_SCRATCH_URL to a server on which the role may create databases"
                     .to_owned(),
@@ -84,6 +89,7 @@ impl fmt::Display for AuthorError {
             }
             Self::Walk(error) => error.fmt(f),
             Self::Squash(error) => error.fmt(f),
+            Self::Trace(error) => error.fmt(f),
             Self::Scratch(_) => f.write_str("no database can be made to walk the history on"),
             Self::NoFolder => f.write_str("there is no folder migrations/ here"),
             Self::Unwritable { path, .. } => write!(f, "cannot write {}", path.display()),
@@ -99,6 +105,7 @@ impl std::error::Error for AuthorError {
             Self::Unwritable { source, .. } => Some(source),
             Self::Create(_)
             | Self::Template(_)
+            | Self::Trace(_)
             | Self::LockDiffers { .. }
             | Self::Walk(_)
             | Self::NoFolder => None,

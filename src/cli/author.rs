@@ -45,6 +45,13 @@ pub enum AuthorCommand {
         /// The program that writes what is in a database.
         pg_dump: Option<String>,
     },
+    /// Tells which locks revisions take.
+    Trace {
+        /// Of which revision, if not of those that are pending.
+        revision: Option<String>,
+        /// On the database itself.
+        rolled_back: bool,
+    },
     /// Writes a script for psql.
     Sql {
         /// From which revision to which, as it was given.
@@ -166,6 +173,24 @@ pub(super) static AUTHOR: &[Topic] = &[
                   No other file is changed but castoff.lock.",
     },
     Topic {
+        name: "trace",
+        takes: Takes::Flags(
+            Arguments::Optional("REV"),
+            &[OwnFlag::switch("rolled-back")],
+            |given| {
+                author(AuthorCommand::Trace {
+                    revision: given.arguments.first().cloned(),
+                    rolled_back: given.has("rolled-back"),
+                })
+            },
+        ),
+        summary: "tell which locks the pending revisions take, or REV",
+        details: "Runs them on a copy of its own (see lock) without rows but their own, and tells\n\
+                  each statement's locks, rewrites, rows and time. With --rolled-back it runs the\n\
+                  next one on the database itself, whose tables stay locked until that is rolled\n\
+                  back; what sequences have given stays given.",
+    },
+    Topic {
         name: "sql",
         takes: Takes::Flags(
             Arguments::Optional("FROM:TO"),
@@ -258,6 +283,11 @@ mod tests {
                     no_data: false,
                     pg_dump: text("/x/pg_dump"),
                 },
+            ),
+            ("trace", AuthorCommand::Trace { revision: None, rolled_back: false }),
+            (
+                "trace 0005 --rolled-back",
+                AuthorCommand::Trace { revision: text("0005"), rolled_back: true },
             ),
             ("sql", AuthorCommand::Sql { range: String::new(), no_baseline: false }),
             (

@@ -5,6 +5,7 @@ mod lock;
 mod sql;
 mod squash;
 mod templates;
+mod trace;
 
 use std::path::Path;
 
@@ -67,7 +68,8 @@ pub(super) fn without_database(
         | AuthorCommand::Lock { .. }
         | AuthorCommand::Man
         | AuthorCommand::Squash { .. }
-        | AuthorCommand::Sql { .. } => return Ok(None),
+        | AuthorCommand::Sql { .. }
+        | AuthorCommand::Trace { .. } => return Ok(None),
     };
     Ok(Some(outcome))
 }
@@ -100,6 +102,9 @@ pub(super) async fn run(
                 pg_dump: pg_dump.as_deref().unwrap_or("pg_dump"),
             };
             squash::run(bench, migrations, &options).await
+        }
+        AuthorCommand::Trace { revision, rolled_back } => {
+            trace::run(bench, migrations, revision.as_deref(), rolled_back).await
         }
         AuthorCommand::Sql { range, no_baseline } => sql::run(bench, &range, no_baseline),
         // Done already.

@@ -12,6 +12,8 @@ mod failure;
 mod job;
 mod message;
 mod privileges;
+#[cfg(feature = "author")]
+mod rehearsal;
 mod repair;
 #[cfg(feature = "author")]
 mod script;
@@ -28,6 +30,8 @@ use tokio_postgres::SimpleQueryRow;
 pub use failure::{ApplyError, Failure, Kept, Place};
 use job::Job;
 pub use privileges::Lack;
+#[cfg(feature = "author")]
+pub(crate) use rehearsal::{Part, Rehearsal, Unavailable, parts};
 #[cfg(feature = "author")]
 pub(crate) use script::script;
 use wording::{Carrier, Wording};

@@ -51,6 +51,7 @@ mod recognising; // unversioned databases whose schema is a revision's
 mod sql_script; // what castoff sql prints, run by psql
 mod squash_command; // what castoff squash writes, refuses and leaves behind
 mod squashing; // baselines, and folders pruned to one
+mod trace; // the locks that castoff trace names, and pg_locks shows
 
 // The command line.
 mod backup_gates; // what must be open before anything is taken away
