@@ -8,7 +8,9 @@
 
 pub(crate) mod create;
 mod error;
+pub(crate) mod git;
 pub(crate) mod init;
+pub(crate) mod lint;
 mod merge;
 pub(crate) mod scratch;
 pub(crate) mod squash;
@@ -18,6 +20,7 @@ pub(crate) mod walk;
 
 pub use create::CreateError;
 pub use error::AuthorError;
+pub use git::GitError;
 pub use squash::SquashError;
 pub use template::TemplateError;
 pub use trace::TraceError;

@@ -61,7 +61,7 @@ pub use include_dir;
 
 #[cfg(feature = "author")]
 pub use crate::author::{
-    AuthorError, CreateError, SquashError, TemplateError, TraceError, WalkError,
+    AuthorError, CreateError, GitError, SquashError, TemplateError, TraceError, WalkError,
 };
 pub use crate::backup::{Gate, NoBackup};
 pub use crate::bundle::BundleError;

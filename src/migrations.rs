@@ -10,6 +10,8 @@ use include_dir::Dir;
 
 use crate::bundle::Bundle;
 use crate::error::Error;
+#[cfg(feature = "author")]
+use crate::revision::FileError;
 use crate::revision::{Chain, Graph, RevisionId, folder};
 use crate::schema::Lock;
 
@@ -121,6 +123,16 @@ impl Source {
             Place::Disk(path) => folder::read(read(path)?, &path.to_string_lossy())?,
         };
         Ok(self.graph.get_or_init(|| graph))
+    }
+
+    /// The same, and beside it the statements that castoff would not run.
+    #[cfg(feature = "author")]
+    pub(crate) fn survey(&self) -> Result<(Graph, Vec<FileError>), Error> {
+        Ok(match &self.place {
+            Place::Embedded(migrations) => folder::survey(migrations.files(), "migrations")?,
+            Place::Bundled(bundle) => folder::survey(bundle.files()?, "migrations")?,
+            Place::Disk(path) => folder::survey(read(path)?, &path.to_string_lossy())?,
+        })
     }
 
     /// The same without its `castoff.lock`.

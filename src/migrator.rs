@@ -15,6 +15,8 @@ use crate::migrations::{Migrations, Source};
 use crate::plan::{
     self, Baseline, DatabaseState, Drift, Hazards, Image, Loss, Plan, Policy, Refusal, Standing,
 };
+#[cfg(feature = "author")]
+use crate::revision::FileError;
 use crate::revision::{Chain, Graph, Revision, RevisionId, Target};
 use crate::schema::{Lock, Optional, Schema};
 use crate::settings::{Settings, SettingsError};
@@ -108,6 +110,12 @@ impl Migrator {
     /// The revisions of the folder.
     pub fn graph(&self) -> Result<&Graph, Error> {
         self.source.graph()
+    }
+
+    /// The revisions of the folder, and beside them the statements in it that castoff would not run.
+    #[cfg(feature = "author")]
+    pub(crate) fn survey(&self) -> Result<(Graph, Vec<FileError>), Error> {
+        self.source.survey()
     }
 
     /// The heads of the folder: one, or none if it is empty.

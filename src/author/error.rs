@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use super::create::CreateError;
+use super::git::GitError;
 use super::squash::SquashError;
 use super::template::TemplateError;
 use super::trace::TraceError;
@@ -16,6 +17,8 @@ use crate::error::Error;
 pub enum AuthorError {
     /// No revision can be written.
     Create(CreateError),
+    /// The folder of another commit cannot be had.
+    Git(GitError),
     /// The folder's `castoff.lock` is not what its revisions do.
     LockDiffers {
         /// What does not fit, a line each.
@@ -48,6 +51,7 @@ impl AuthorError {
         match self {
             Self::Create(error) => error.exit_code(),
             Self::Template(error) => error.exit_code(),
+            Self::Git(error) => error.exit_code(),
             Self::LockDiffers { .. } | Self::Walk(_) => 65,
             Self::Squash(error) => error.exit_code(),
             Self::Trace(error) => error.exit_code(),
@@ -63,6 +67,7 @@ impl AuthorError {
         match self {
             Self::Create(error) => error.hint(),
             Self::Template(error) => error.hint(),
+            Self::Git(error) => error.hint(),
             Self::LockDiffers { .. } => Some("write it anew with `castoff lock`".to_owned()),
             Self::Walk(error) => Some(error.hint()),
             Self::Squash(error) => error.hint(),
@@ -84,6 +89,7 @@ impl fmt::Display for AuthorError {
         match self {
             Self::Create(error) => error.fmt(f),
             Self::Template(error) => error.fmt(f),
+            Self::Git(error) => error.fmt(f),
             Self::LockDiffers { problems } => {
                 write!(f, "castoff.lock is not what the revisions do:\n  {}", problems.join("\n  "))
             }
@@ -100,6 +106,7 @@ impl fmt::Display for AuthorError {
 impl std::error::Error for AuthorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Git(error) => error.source(),
             Self::Scratch(error) => Some(error),
             Self::Squash(error) => error.source(),
             Self::Unwritable { source, .. } => Some(source),

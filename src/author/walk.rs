@@ -7,6 +7,7 @@ use std::fmt;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
+use super::lint;
 use super::scratch::Scratch;
 use crate::error::Error;
 use crate::migrator::Migrator;
@@ -111,6 +112,7 @@ impl Walk<'_, '_> {
     pub(crate) async fn lock(&mut self) -> Result<Lock, Error> {
         let mut lock = Lock::new(self.optional, Vec::new());
         let branches = !self.graph.branch_points().is_empty();
+        let mut hazards = lint::hazards(self.graph);
         let mut place: Option<Place> = None;
         for (done, revision) in self.graph.revisions().iter().enumerate() {
             (self.progress)(done, revision.id());
@@ -128,7 +130,7 @@ impl Walk<'_, '_> {
                 baseline: baseline.map(Script::checksum),
                 removes,
                 adds,
-                hazards: Vec::new(),
+                hazards: hazards.remove(revision.id()).unwrap_or_default(),
             });
             if branches {
                 let together = lock.schema(self.graph, std::slice::from_ref(revision.id()));

@@ -18,6 +18,19 @@ pub enum AuthorCommand {
     },
     /// Makes a folder, and says how the project that is here would use it.
     Init,
+    /// Looks for what is dangerous or wrong in the folder.
+    Lint {
+        /// The revisions to look at; all if there are none.
+        revisions: Vec<String>,
+        /// The commit of the last release.
+        since: Option<String>,
+        /// How the answer is written.
+        format: Option<String>,
+        /// Tells of matters of taste, too.
+        style: bool,
+    },
+    /// Lists the rules that the folder is held against.
+    LintRules,
     /// Writes what each revision does to the schema.
     Lock {
         /// Compares instead of writing.
@@ -72,6 +85,34 @@ pub enum AuthorCommand {
 
 /// Every command of an author's, in the order in which the help shows them.
 pub(super) static AUTHOR: &[Topic] = &[
+    Topic {
+        name: "lint",
+        takes: Takes::Flags(
+            Arguments::Several("REV"),
+            &[
+                OwnFlag::optional("since", "GITREF"),
+                OwnFlag::optional("format", "FORMAT"),
+                OwnFlag::switch("style"),
+                OwnFlag::switch("rules"),
+            ],
+            |given| {
+                if given.has("rules") {
+                    return author(AuthorCommand::LintRules);
+                }
+                author(AuthorCommand::Lint {
+                    revisions: given.arguments.clone(),
+                    since: text(given, "since"),
+                    format: text(given, "format"),
+                    style: given.has("style"),
+                })
+            },
+        ),
+        summary: "find what is dangerous or wrong",
+        details: "The exit code is 1 if there is an error, or a hazard that no line\n\
+                  `-- Allow: RULE REASON` in its file's header allows. --since tells of what is\n\
+                  new since a release, and what became of it; --style of matters of taste, too;\n\
+                  --rules lists the rules. FORMAT is text, json, sarif or github.",
+    },
     Topic {
         name: "init",
         takes: Takes::Nothing(Command::Author(AuthorCommand::Init)),
@@ -274,6 +315,25 @@ mod tests {
                     message: text("c"),
                 },
             ),
+            (
+                "lint",
+                AuthorCommand::Lint {
+                    revisions: Vec::new(),
+                    since: None,
+                    format: None,
+                    style: false,
+                },
+            ),
+            (
+                "lint 0003 head --since v1 --style --format sarif",
+                AuthorCommand::Lint {
+                    revisions: vec!["0003".into(), "head".into()],
+                    since: text("v1"),
+                    format: text("sarif"),
+                    style: true,
+                },
+            ),
+            ("lint --rules", AuthorCommand::LintRules),
             ("lock", AuthorCommand::Lock { check: false, reversible: false, with: None }),
             (
                 "squash head --data --pg-dump /x/pg_dump",

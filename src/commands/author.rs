@@ -1,6 +1,7 @@
 //! The commands of the one who writes revisions: one short file a command, over [`crate::author`].
 
 mod create;
+mod lint;
 mod lock;
 mod sql;
 mod squash;
@@ -65,6 +66,8 @@ pub(super) fn without_database(
         }
         AuthorCommand::Templates => templates::run(&desk)?,
         AuthorCommand::Completions { .. }
+        | AuthorCommand::Lint { .. }
+        | AuthorCommand::LintRules
         | AuthorCommand::Lock { .. }
         | AuthorCommand::Man
         | AuthorCommand::Squash { .. }
@@ -80,6 +83,10 @@ pub(super) async fn run(
     command: AuthorCommand,
 ) -> Result<Outcome, Error> {
     match command {
+        AuthorCommand::Lint { revisions, since, format, style } => {
+            lint::run(bench, &lint::Options { revisions, since, format, style })
+        }
+        AuthorCommand::LintRules => lint::rules(bench),
         AuthorCommand::Lock { check, reversible, with } => {
             let optional = with.as_deref().map(optional).transpose()?;
             let options = lock::Options { check, reversible, optional };

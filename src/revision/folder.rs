@@ -1,5 +1,6 @@
 //! From files to a graph, or to everything that is wrong with them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -26,6 +27,16 @@ pub fn read<B: AsRef<[u8]>>(
     files: impl IntoIterator<Item = (String, B)>,
     label: &str,
 ) -> Result<Graph, FolderErrors> {
+    let (graph, errors) = survey(files, label)?;
+    if errors.is_empty() { Ok(graph) } else { Err(FolderErrors { errors }) }
+}
+
+/// Reads a folder as [`read`] does, and makes a graph of it although castoff would not run some of its
+/// statements: those are the errors beside it. Commands of psql are left out of their scripts.
+pub fn survey<B: AsRef<[u8]>>(
+    files: impl IntoIterator<Item = (String, B)>,
+    label: &str,
+) -> Result<(Graph, Vec<FileError>), FolderErrors> {
     let mut files: Vec<(String, B)> = files.into_iter().collect();
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut reader = Reader { label, errors: Vec::new(), groups: BTreeMap::new(), complete: true };
@@ -37,10 +48,10 @@ pub fn read<B: AsRef<[u8]>>(
     let revisions = reader.revisions();
     let lineage = reader.lineage(&revisions);
     let mut errors = reader.errors;
-    if errors.is_empty() {
-        return Ok(Graph::new(revisions, lineage));
-    }
     errors.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
+    if errors.iter().all(|error| error.problem.is_of_a_statement()) {
+        return Ok((Graph::new(revisions, lineage), errors));
+    }
     Err(FolderErrors { errors })
 }
 
@@ -93,12 +104,9 @@ impl Reader<'_> {
                 return self.errors.push(FileError { file, position: None, problem });
             }
         };
-        let script = match Script::parse(&file, bytes) {
-            Ok(script) => script,
-            Err(error) => {
-                self.complete = false;
-                return self.errors.push(error);
-            }
+        let Some(script) = self.script(&file, bytes) else {
+            self.complete = false;
+            return;
         };
         self.errors.append(&mut rules::check(&script, kind));
         let group = self.groups.entry(id).or_default();
@@ -117,6 +125,23 @@ impl Reader<'_> {
                 let problem = Problem::SecondFile { first: first.file().to_owned() };
                 self.errors.push(FileError { file, position: None, problem });
             }
+        }
+    }
+
+    /// Reads a file, without the commands of psql in it: each of them is an error by itself.
+    fn script(&mut self, file: &str, bytes: &[u8]) -> Option<Script> {
+        let mut bytes = Cow::Borrowed(bytes);
+        loop {
+            let error = match Script::parse(file, &bytes) {
+                Ok(script) => return Some(script),
+                Err(error) => error,
+            };
+            let line = match (&error.problem, error.position) {
+                (Problem::MetaCommand { .. }, Some(position)) => Some(position),
+                _ => None,
+            };
+            self.errors.push(error);
+            blank(bytes.to_mut(), line?);
         }
     }
 
@@ -229,6 +254,18 @@ impl Reader<'_> {
         }
         lineage
     }
+}
+
+/// Writes spaces over a line from a position on.
+fn blank(bytes: &mut [u8], Position { line, column }: Position) {
+    let Some(line) = bytes.split_inclusive_mut(|byte| *byte == b'\n').nth(line - 1) else { return };
+    let is_start = |byte: &u8| *byte & 0xc0 != 0x80;
+    let mut starts = line.iter().enumerate().filter(|(_, byte)| is_start(byte)).map(|(at, _)| at);
+    let start = starts.nth(column - 1).unwrap_or(line.len());
+    line[start..]
+        .iter_mut()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .for_each(|byte| *byte = b' ');
 }
 
 /// The id and kind that a path names.
@@ -478,6 +515,28 @@ mod tests {
                 "m/2.sql:1:4: `vacuum` cannot run in a transaction, and castoff runs this file in one",
             ]
         );
+    }
+
+    #[test]
+    fn statements_that_castoff_would_not_run_are_no_obstacle_to_a_survey() {
+        let up = "\u{feff}\\set é \\x\nselect 1; \\echo é\ncreate table t ()\\;\n\\i x\ncommit";
+        let files = [("1_a.up.sql", up), ("2_b.sql", "select 2")];
+        let files = files.map(|(name, text)| (name.to_owned(), text));
+        let (graph, errors) = survey(files, "m").unwrap();
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            errors,
+            [
+                "m/1_a.up.sql:1:1: `\\set` is a command of psql, not SQL",
+                "m/1_a.up.sql:2:11: `\\echo` is a command of psql, not SQL",
+                "m/1_a.up.sql:3:18: `\\;` is a command of psql, not SQL",
+                "m/1_a.up.sql:4:1: `\\i` is a command of psql, not SQL",
+            ]
+        );
+        let up = graph.revisions()[0].up().unwrap();
+        assert_eq!(up.statements().len(), 2);
+        assert_eq!(graph.revisions().len(), 2);
+        assert!(survey([("1_a.up.sql", "'")].map(|(n, t)| (n.to_owned(), t)), "m").is_err());
     }
 
     #[test]

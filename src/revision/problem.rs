@@ -218,6 +218,21 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether it is one statement alone that castoff would not run, or a command of psql: what there
+    /// is beside it can be read.
+    pub fn is_of_a_statement(&self) -> bool {
+        matches!(
+            self,
+            Self::MetaCommand { .. }
+                | Self::CopyToStdout
+                | Self::DiscardAll
+                | Self::TransactionControl { .. }
+                | Self::UnpairedTransactionControl { .. }
+                | Self::NotInTransaction { .. }
+                | Self::NotInTransactionBlock { .. }
+        )
+    }
+
     /// What to do about it, where that is more than the message says.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -80,11 +80,14 @@ revision 1 …
 + constraint public.users.users_pkey PRIMARY KEY (id)
 
 revision 2 …
+! adding-not-nullable-field users
+! missing-breaking users
 + column public.users.email character varying(255) not null default ''::character varying
 - column public.users.name text
 + column public.users.name text not null
 
 revision 3 …
+! unbatched-change users
 
 revision 4 …
 + view public.addresses
@@ -131,6 +134,8 @@ fn a_lock_that_is_not_what_the_revisions_do_fails_the_check() {
     let right = fs::read_to_string(&path).unwrap();
     folder.file("castoff.lock", right.replace("name text not null", "name text"));
     check().assert_code(65).assert_stderr("2 does something else");
+    folder.file("castoff.lock", right.replace("! unbatched-change users\n", ""));
+    check().assert_code(65).assert_stderr("3 has other hazards");
     folder.file(
         "castoff.lock",
         right.replacen("# castoff.lock 1", "<<<<<<< HEAD\n# castoff.lock 1", 1),

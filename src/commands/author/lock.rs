@@ -11,7 +11,7 @@ use crate::author::walk::Walk;
 use crate::commands::{Bench, Outcome};
 use crate::error::Error;
 use crate::migrations::Migrations;
-use crate::revision::folder;
+use crate::revision::{RevisionId, folder};
 use crate::schema::{Lock, Optional, Stale};
 
 /// How the command was given.
@@ -89,7 +89,13 @@ fn problems(written: Option<&Lock>, walked: &Lock, graph: &crate::revision::Grap
         return stale.iter().map(Stale::to_string).collect();
     }
     let differing = walked.contradictions(written);
-    let differing = differing.into_iter().map(|id| format!("{id} does something else"));
+    let hazards = |lock: &Lock, id: &RevisionId| {
+        lock.entries().iter().find(|it| it.revision == *id).map(|it| it.hazards.clone())
+    };
+    let differing = differing.into_iter().map(|id| {
+        let same = hazards(written, id) == hazards(walked, id);
+        format!("{id} {}", if same { "does something else" } else { "has other hazards" })
+    });
     let ids = |lock: &Lock| lock.entries().iter().map(|it| it.revision.clone()).collect::<Vec<_>>();
     let order = (ids(written) != ids(walked)).then(|| "its revisions are in another order".into());
     let other = (written.optional != walked.optional).then(|| {

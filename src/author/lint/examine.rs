@@ -1,0 +1,136 @@
+//! One up file, statement by statement, beside what the revisions before it have made.
+
+use std::ops::Range;
+
+use squawk_syntax::ast::{self, AstNode};
+
+use super::effect::Effect;
+use super::history::History;
+use super::locks::locks;
+use super::object::{Kind, Object, same};
+use super::rule::{self, Rule};
+use super::sheet::{Sheet, place};
+use super::squawk::violations;
+use super::{judge, statements};
+use crate::revision::Name;
+
+/// Something found in a file.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) rule: &'static Rule,
+    pub(super) place: Range<usize>,
+    /// The tables that it is about, those that were there before the file.
+    pub(super) tables: Vec<Name>,
+    /// What there is to say of it besides what is said of the rule.
+    pub(super) message: Option<String>,
+}
+
+impl Draft {
+    pub(super) fn new(rule: &'static Rule, place: Range<usize>, tables: Vec<Name>) -> Self {
+        Self { rule, place, tables, message: None }
+    }
+}
+
+/// What is known of a file at one of its statements.
+pub(super) struct Context<'a> {
+    pub(super) history: &'a History,
+    /// What the statements before have made.
+    pub(super) fresh: &'a [Object],
+    /// What the statements after do.
+    pub(super) later: &'a [Effect],
+    /// The statements after.
+    pub(super) following: &'a [ast::Stmt],
+}
+
+impl Context<'_> {
+    /// Whether the file has made an object itself.
+    pub(super) fn is_fresh(&self, object: &Object) -> bool {
+        self.fresh.iter().any(|fresh| fresh.is(object))
+    }
+
+    pub(super) fn is_fresh_table(&self, table: &Name) -> bool {
+        self.is_fresh(&Object::new(Kind::Relation, table.clone()))
+    }
+
+    /// The tables that were there before the file.
+    pub(super) fn old(&self, tables: impl IntoIterator<Item = Name>) -> Vec<Name> {
+        let mut old: Vec<Name> = Vec::new();
+        for table in tables {
+            if !self.is_fresh_table(&table) && !old.iter().any(|it| same(it, &table)) {
+                old.push(table);
+            }
+        }
+        old
+    }
+
+    /// Whether a later statement makes an object of this name.
+    pub(super) fn is_made_anew(&self, object: &Object) -> bool {
+        let made = |effect: &Effect| {
+            effect
+                .makes
+                .iter()
+                .chain(effect.renames.iter().map(|(_, to)| to))
+                .any(|it| it.is(object))
+        };
+        self.later.iter().any(made)
+    }
+}
+
+/// What is dangerous or wrong in a file's statements; the history then holds what they do.
+pub(super) fn examine(sheet: &Sheet<'_>, history: &mut History) -> Vec<Draft> {
+    let effects: Vec<Effect> = sheet.statements.iter().map(Effect::of).collect();
+    let mut violations = violations(sheet).into_iter().peekable();
+    let mut transaction = Transaction::default();
+    let mut fresh: Vec<Object> = Vec::new();
+    let mut found = Vec::new();
+    for (at, statement) in sheet.statements.iter().enumerate() {
+        let context = Context {
+            history,
+            fresh: &fresh,
+            later: &effects[at + 1..],
+            following: &sheet.statements[at + 1..],
+        };
+        while let Some(violation) = violations.next_if(|it| it.statement <= at) {
+            found.extend(judge::judge(&context, statement, &effects[at], &violation));
+        }
+        found.extend(statements::check(&context, statement));
+        if sheet.script.header().transaction {
+            found.extend(transaction.next(&context, statement));
+        }
+        found.extend(statements::every_row(&context, statement, &transaction.locked));
+        history.apply(statement, &effects[at]);
+        let made = effects[at].makes.iter();
+        fresh.extend(made.chain(effects[at].renames.iter().map(|(_, to)| to)).cloned());
+    }
+    found.sort_by_key(|draft| draft.place.start);
+    found.dedup_by(|a, b| a.rule == b.rule && a.place == b.place);
+    found
+}
+
+/// What the one transaction of a file holds at a statement.
+#[derive(Default)]
+struct Transaction {
+    locked: Vec<Name>,
+    told: bool,
+}
+
+impl Transaction {
+    /// Takes the locks of a statement; tells of the first one beside another.
+    fn next(&mut self, context: &Context<'_>, statement: &ast::Stmt) -> Option<Draft> {
+        let dropped = |table: &Name| {
+            let table = Object::new(Kind::Relation, table.clone());
+            context.later.iter().any(|effect| effect.drops.iter().any(|it| it.is(&table)))
+        };
+        let locks = context.old(locks(statement, context.history));
+        let locks: Vec<Name> = locks.into_iter().filter(|table| !dropped(table)).collect();
+        let is_new = |table: &&Name| !self.locked.iter().any(|it| same(it, table));
+        let others: Vec<Name> = locks.iter().filter(is_new).cloned().collect();
+        let first = self.locked.is_empty();
+        self.locked.extend(others.iter().cloned());
+        if first || others.is_empty() || std::mem::replace(&mut self.told, true) {
+            return None;
+        }
+        let tables = self.locked.clone();
+        Some(Draft::new(rule::SEVERAL_LOCKS, place(statement.syntax()), tables))
+    }
+}
