@@ -154,7 +154,10 @@ fn of_files(revision: &Revision, history: &mut History) -> Vec<Finding> {
 }
 
 fn unreadable(sheet: &Sheet<'_>) -> Vec<Finding> {
-    let errors = squawk::syntax_errors(sheet).into_iter();
+    let too_deep = sheet.too_deep.iter().map(|statement| {
+        (statement.start..statement.start, "it nests too deep to be judged".to_owned())
+    });
+    let errors = squawk::syntax_errors(sheet).into_iter().chain(too_deep);
     let finding = |(place, message): (_, String)| {
         let draft = Draft::new(rule::SYNTAX_ERROR, place, Vec::new());
         Finding::of_draft(draft, sheet).saying(lower_first(&message))

@@ -16,15 +16,20 @@ pub(super) struct Sheet<'a> {
     pub(super) text: String,
     pub(super) parse: Parse<SourceFile>,
     pub(super) statements: Vec<ast::Stmt>,
+    /// Statements that are not in the tree, since reading them would take more than the stack.
+    pub(super) too_deep: Vec<Range<usize>>,
 }
+
+/// How deep a statement may nest; PostgreSQL itself gives up before.
+const DEEPEST: usize = 10_000;
 
 impl<'a> Sheet<'a> {
     pub(super) fn new(script: &'a Script) -> Self {
-        let text = statements_alone(script);
+        let (text, too_deep) = statements_alone(script);
         let parse = SourceFile::parse(&text);
         let is_empty = |statement: &ast::Stmt| matches!(statement, ast::Stmt::EmptyStmt(_));
         let statements = parse.tree().stmts().filter(|it| !is_empty(it)).collect();
-        Self { script, text, parse, statements }
+        Self { script, text, parse, statements, too_deep }
     }
 
     /// The statement that a place is in.
@@ -54,13 +59,19 @@ pub(super) fn place(node: &SyntaxNode) -> Range<usize> {
     start.unwrap_or(from)..end
 }
 
-/// The statements of a script with white space around them, each ended by a `;`.
-fn statements_alone(script: &Script) -> String {
+/// The statements of a script with white space around them, each ended by a `;`, and those that are
+/// left out.
+fn statements_alone(script: &Script) -> (String, Vec<Range<usize>>) {
     let text = script.text();
+    let mut too_deep = Vec::new();
     let mut bytes: Vec<u8> =
         text.bytes().map(|byte| if byte == b'\n' { byte } else { b' ' }).collect();
     for statement in script.statements() {
         let range = statement.range();
+        if depth(&text[range.clone()]) > DEEPEST {
+            too_deep.push(range);
+            continue;
+        }
         bytes[range.clone()].copy_from_slice(&text.as_bytes()[range.clone()]);
         match bytes.get_mut(range.end) {
             Some(byte) => *byte = b';',
@@ -68,7 +79,27 @@ fn statements_alone(script: &Script) -> String {
         }
     }
     // Statements begin and end between characters.
-    String::from_utf8_lossy(&bytes).into_owned()
+    (String::from_utf8_lossy(&bytes).into_owned(), too_deep)
+}
+
+/// An upper bound of how deep expressions nest in a text.
+fn depth(text: &str) -> usize {
+    let opening = text.bytes().filter(|byte| matches!(byte, b'(' | b'[')).count();
+    if opening + text.len() / "not ".len() <= DEEPEST {
+        return 0;
+    }
+    let mut open = 0_usize;
+    let mut deepest = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' => open += 1,
+            b')' | b']' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    let prefix = |word: &&str| ["not", "case"].iter().any(|it| word.eq_ignore_ascii_case(it));
+    deepest + text.split_ascii_whitespace().filter(prefix).count()
 }
 
 #[cfg(test)]

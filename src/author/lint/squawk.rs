@@ -48,7 +48,8 @@ pub(super) fn syntax_errors(sheet: &Sheet<'_>) -> Vec<(Range<usize>, String)> {
         let here: Range<usize> = range.start().into()..range.end().into();
         // Where a statement ends too early, the error is behind it.
         let statement = statement_before(sheet, here.start);
-        if found.last().is_none_or(|(last, ..)| *last != statement) {
+        let is_first = found.last().is_none_or(|(last, ..)| *last != statement);
+        if is_first && !is_unknown_to_squawk(sheet, statement) {
             found.push((statement, here, error.message().to_owned()));
         }
     }
@@ -58,6 +59,18 @@ pub(super) fn syntax_errors(sheet: &Sheet<'_>) -> Vec<(Range<usize>, String)> {
 /// The statement of the file, as castoff cuts it, that a place is in or behind.
 fn statement_before(sheet: &Sheet<'_>, offset: usize) -> usize {
     sheet.script.statements().partition_point(|it| it.range().start <= offset)
+}
+
+/// Whether a statement is right although squawk's parser knows nothing of it.
+fn is_unknown_to_squawk(sheet: &Sheet<'_>, behind: usize) -> bool {
+    let Some(statement) = behind.checked_sub(1).and_then(|at| sheet.script.statements().get(at))
+    else {
+        return false;
+    };
+    let text = sheet.script.text().get(statement.range()).unwrap_or_default();
+    let words = text.split_whitespace().take(4).map(str::to_ascii_lowercase);
+    let words: Vec<String> = words.filter(|it| it != "or" && it != "replace").collect();
+    words.starts_with(&["create".to_owned(), "trusted".to_owned()])
 }
 
 /// The node of a kind that a place is in, or begins with.

@@ -331,7 +331,7 @@ const STATEMENTS: &[(&str, Pairs, &[&str])] = &[
             ("ALTER TABLE t DROP CONSTRAINT c ALTER TABLE t ADD c int", ""),
             ("CREATE TABEL n ()", ""),
         ],
-        &["CREATE TABLE n (c int)"],
+        &["CREATE TABLE n (c int)", "CREATE OR REPLACE TRUSTED LANGUAGE l HANDLER h; SELECT 1"],
     ),
     (
         "identifier-too-long",
@@ -524,10 +524,17 @@ fn what_a_header_allows_is_marked_with_its_reason() {
 #[test]
 fn deeply_nested_sql_is_read() {
     let deep = format!("SELECT {}1{}", "(".repeat(3000), ")".repeat(3000));
-    let long = format!("SELECT 1{}", " + 1".repeat(20_000));
+    let long = format!("SELECT 1{}", " + 1".repeat(5000));
     let when = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(1000), " END".repeat(1000));
     for text in [deep, long, when] {
         let findings = linted(&[("1.up.sql", &text)]);
         assert!(findings.iter().all(|it| it.rule == rule::NO_DOWN_FILE), "{text:.40}");
+    }
+    for text in [
+        format!("SELECT {}1{}", "(".repeat(90_000), ")".repeat(90_000)),
+        format!("SELECT {} true", "NOT ".repeat(90_000)),
+    ] {
+        let found = found("syntax-error", &[("1.up.sql", &text)]);
+        assert_eq!(found, ["m/1.up.sql:1:1 "], "{text:.40}");
     }
 }
