@@ -170,7 +170,10 @@ async fn dispatch(
         return Ok(run::skip(app));
     }
     let migrator =
-        Migrator::with_bundle(migrations, Bundle::of_this_program(), settings)?.until(stop.clone());
+        Migrator::with_bundle(migrations, Bundle::of_this_program(), settings).until(stop.clone());
+    if !takes_any_folder(&invocation.command) {
+        migrator.check_folder()?;
+    }
     let paper = Paper::of(environment);
     let flags = cli::written(&invocation.flags);
     let bench = Bench { migrator, report, paper, json: invocation.json, flags };
@@ -198,6 +201,16 @@ async fn dispatch(
         | Command::Help(_)
         | Command::Version => Ok(Outcome::Exit(0)),
     }
+}
+
+/// Whether what is wrong with the folder is just what is asked for.
+fn takes_any_folder(command: &Command) -> bool {
+    #[cfg(feature = "author")]
+    if let Command::Author(AuthorCommand::Lint { .. }) = command {
+        return true;
+    }
+    let _ = command;
+    false
 }
 
 /// Does what depends on no setting, and so works in an image's build and beside a wrong setting.

@@ -76,22 +76,29 @@ pub struct Migrator {
 impl Migrator {
     /// Checks the settings, and the folder if it is not compiled in. Connects to nothing.
     pub fn new(migrations: &'static Migrations, settings: Settings) -> Result<Self, Error> {
-        Self::with_bundle(migrations, None, settings)
+        let migrator = Self::with_bundle(migrations, None, settings);
+        migrator.check_folder()?;
+        Ok(migrator)
     }
 
-    /// The same for a program that may have a bundle, which goes before what is compiled in.
+    /// The same for a program that may have a bundle, which goes before what is compiled in; checks
+    /// nothing.
     pub(crate) fn with_bundle(
         migrations: &'static Migrations,
         bundle: Option<Bundle>,
         settings: Settings,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let source = Source::new(migrations, bundle, settings.migrations_dir.as_deref());
-        source.check()?;
         let database = settings.database.as_ref().map(|url| {
             Database::new(url, settings.connect_timeout).with_role(settings.role.clone())
         });
         let ledger = LedgerName::new(&settings.schema);
-        Ok(Self { source, settings, database, ledger, stop: Stop::never() })
+        Self { source, settings, database, ledger, stop: Stop::never() }
+    }
+
+    /// Checks the folder, if no build has.
+    pub(crate) fn check_folder(&self) -> Result<(), Error> {
+        self.source.check()
     }
 
     /// Ends every wait, and cancels what runs in the server, when `stop` says so.

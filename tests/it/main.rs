@@ -61,7 +61,8 @@ mod status; // one screen for people
 
 // What the author of revisions types.
 mod creating; // create, merge, templates, init: the files that they write
-mod templates; // each template beside an application at work
+mod lint;
+mod templates; // each template beside an application at work // what is dangerous or wrong in a folder, and what was done to a release
 
 mod connection_strings; // each compared with what psql does with it
 mod environments; // what downgrade and stamp ask for, by CASTOFF_ENV

@@ -57,14 +57,19 @@ pub(super) fn run(bench: &Bench<'_>, options: &Options) -> Result<Outcome, Error
         }
         None => None,
     };
-    let wanted = wanted(&graph, &options.revisions)?;
+    let wanted = match &options.revisions[..] {
+        [] => None,
+        words => Some(wanted(&graph, words)?),
+    };
     let subject = Subject { graph: &graph, refused: &refused, released: released.as_ref() };
     let mut findings = lint::lint(&subject);
     findings.retain(|finding| {
-        let is_wanted = finding.revision.as_ref().is_none_or(|id| wanted.contains(id));
-        is_wanted && (options.style || !finding.rule.optional)
+        let is_wanted = wanted.as_ref().zip(finding.revision.as_ref());
+        is_wanted.is_none_or(|(wanted, id)| wanted.contains(id))
+            && (options.style || !finding.rule.optional)
     });
-    let linted = Linted::new(wanted.len(), findings);
+    let revisions = wanted.map_or(graph.revisions().len(), |wanted| wanted.len());
+    let linted = Linted::new(revisions, findings);
     match format {
         Format::Text => bench.report.text(&linted.to_string())?,
         Format::Json => bench.report.result(&linted, true)?,
@@ -120,11 +125,8 @@ fn released(path: &Path, reference: &str) -> Result<Graph, Error> {
     Ok(graph)
 }
 
-/// The revisions that were asked for; all without a word.
+/// The revisions that were asked for.
 fn wanted(graph: &Graph, words: &[String]) -> Result<BTreeSet<RevisionId>, Error> {
-    if words.is_empty() {
-        return Ok(graph.revisions().iter().map(|revision| revision.id().clone()).collect());
-    }
     let mut wanted = BTreeSet::new();
     for word in words {
         match Target::parse(word)?.resolve(graph.lineage(), &[])? {
