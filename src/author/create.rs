@@ -51,6 +51,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     pub(crate) fn now() -> Self {
+        #[allow(clippy::disallowed_methods, reason = "it is the revision's date")]
         let now = SystemTime::now();
         let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self::new(&utc(now), u64::try_from(since.as_millis()).unwrap_or_default())

@@ -86,34 +86,6 @@ pub enum AuthorCommand {
 /// Every command of an author's, in the order in which the help shows them.
 pub(super) static AUTHOR: &[Topic] = &[
     Topic {
-        name: "lint",
-        takes: Takes::Flags(
-            Arguments::Several("REV"),
-            &[
-                OwnFlag::optional("since", "GITREF"),
-                OwnFlag::optional("format", "FORMAT"),
-                OwnFlag::switch("style"),
-                OwnFlag::switch("rules"),
-            ],
-            |given| {
-                if given.has("rules") {
-                    return author(AuthorCommand::LintRules);
-                }
-                author(AuthorCommand::Lint {
-                    revisions: given.arguments.clone(),
-                    since: text(given, "since"),
-                    format: text(given, "format"),
-                    style: given.has("style"),
-                })
-            },
-        ),
-        summary: "find what is dangerous or wrong",
-        details: "The exit code is 1 if there is an error, or a hazard that no line\n\
-                  `-- Allow: RULE REASON` in its file's header allows. --since tells of what is\n\
-                  new since a release, and what became of it; --style of matters of taste, too;\n\
-                  --rules lists the rules. FORMAT is text, json, sarif or github.",
-    },
-    Topic {
         name: "init",
         takes: Takes::Nothing(Command::Author(AuthorCommand::Init)),
         summary: "make a migration folder",
@@ -166,6 +138,34 @@ pub(super) static AUTHOR: &[Topic] = &[
         details: "Writes a revision after the heads REV, or after all heads. Needs no database.",
     },
     Topic {
+        name: "lint",
+        takes: Takes::Flags(
+            Arguments::Several("REV"),
+            &[
+                OwnFlag::optional("since", "GITREF"),
+                OwnFlag::optional("format", "FORMAT"),
+                OwnFlag::switch("style"),
+                OwnFlag::switch("rules"),
+            ],
+            |given| {
+                if given.has("rules") {
+                    return author(AuthorCommand::LintRules);
+                }
+                author(AuthorCommand::Lint {
+                    revisions: given.arguments.clone(),
+                    since: text(given, "since"),
+                    format: text(given, "format"),
+                    style: given.has("style"),
+                })
+            },
+        ),
+        summary: "find what is dangerous or wrong",
+        details: "The exit code is 1 if there is an error, or a hazard that no line\n\
+                  `-- Allow: RULE REASON` in its file's header allows. --since tells of what is\n\
+                  new since a release, and what became of it; --style of matters of taste, too;\n\
+                  --rules lists the rules. FORMAT is text, json, sarif or github.",
+    },
+    Topic {
         name: "lock",
         takes: Takes::Flags(
             Arguments::None,
@@ -190,6 +190,24 @@ pub(super) static AUTHOR: &[Topic] = &[
               files too. WHAT is comments, owners, grants or several with commas.",
     },
     Topic {
+        name: "trace",
+        takes: Takes::Flags(
+            Arguments::Optional("REV"),
+            &[OwnFlag::switch("rolled-back")],
+            |given| {
+                author(AuthorCommand::Trace {
+                    revision: given.arguments.first().cloned(),
+                    rolled_back: given.has("rolled-back"),
+                })
+            },
+        ),
+        summary: "tell which locks the pending revisions take, or REV",
+        details: "Runs them on a copy of its own (see lock) without rows but their own, and tells\n\
+                  each statement's locks, rewrites, rows and time. With --rolled-back it runs the\n\
+                  next one on the database itself, whose tables stay locked until that is rolled\n\
+                  back; what sequences have given stays given.",
+    },
+    Topic {
         name: "squash",
         takes: Takes::Flags(
             Arguments::Required("REV"),
@@ -212,24 +230,6 @@ pub(super) static AUTHOR: &[Topic] = &[
                   pg_dump says of it as REV's baseline, if a database made from it is the same.\n\
                   Where the history has filled tables: --data with their rows, --no-data without.\n\
                   No other file is changed but castoff.lock.",
-    },
-    Topic {
-        name: "trace",
-        takes: Takes::Flags(
-            Arguments::Optional("REV"),
-            &[OwnFlag::switch("rolled-back")],
-            |given| {
-                author(AuthorCommand::Trace {
-                    revision: given.arguments.first().cloned(),
-                    rolled_back: given.has("rolled-back"),
-                })
-            },
-        ),
-        summary: "tell which locks the pending revisions take, or REV",
-        details: "Runs them on a copy of its own (see lock) without rows but their own, and tells\n\
-                  each statement's locks, rewrites, rows and time. With --rolled-back it runs the\n\
-                  next one on the database itself, whose tables stay locked until that is rolled\n\
-                  back; what sequences have given stays given.",
     },
     Topic {
         name: "sql",

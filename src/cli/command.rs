@@ -389,13 +389,25 @@ static COMMANDS: [Topic; 20] = [
     },
 ];
 
+/// Every command of this program, in groups, each with what stands above it in the help.
+pub(super) fn groups() -> impl Iterator<Item = (&'static str, &'static [Topic])> {
+    let author: &[Topic] = {
+        #[cfg(feature = "author")]
+        {
+            AUTHOR
+        }
+        #[cfg(not(feature = "author"))]
+        {
+            &[]
+        }
+    };
+    let groups = [("Commands:", &COMMANDS[..]), ("For who writes revisions:", author)];
+    groups.into_iter().filter(|(_, topics)| !topics.is_empty())
+}
+
 /// Every command of this program.
 pub(super) fn topics() -> impl Iterator<Item = &'static Topic> {
-    #[cfg(feature = "author")]
-    let author = AUTHOR.iter();
-    #[cfg(not(feature = "author"))]
-    let author = std::iter::empty();
-    COMMANDS.iter().chain(author)
+    groups().flat_map(|(_, topics)| topics)
 }
 
 /// Finds the command that a word names.
@@ -451,28 +463,39 @@ impl Topic {
         if let Takes::Open { is_switch, .. } = self.takes { Some(!is_switch(name)) } else { None }
     }
 
-    /// How its argument is written in the help, with a space before it.
+    /// How it is written in its help, with a space before each word.
     pub(super) fn usage(&self) -> String {
+        self.usage_with(|_| true)
+    }
+
+    /// The same without the flags that can be left out.
+    pub(super) fn brief_usage(&self) -> String {
+        self.usage_with(|flag| flag.is_required)
+    }
+
+    fn usage_with(&self, is_shown: fn(&OwnFlag) -> bool) -> String {
+        let with_flags = |arguments: String, flags: &[OwnFlag]| {
+            let flags = flags.iter().filter(|flag| is_shown(flag)).map(|flag| {
+                let (open, close) = if flag.is_required { ("", "") } else { ("[", "]") };
+                format!(" {open}{}{close}", flag.usage())
+            });
+            arguments + &flags.collect::<String>()
+        };
         match self.takes {
             Takes::Nothing(_) => String::new(),
             Takes::Optional(argument, _) => format!(" [{argument}]"),
             Takes::Required(argument, _) => format!(" {argument}"),
-            Takes::Flags(arguments, flags, _) => {
-                let arguments = match arguments {
+            Takes::Flags(arguments, flags, _) => with_flags(
+                match arguments {
                     Arguments::None => String::new(),
                     Arguments::Optional(name) => format!(" [{name}]"),
                     Arguments::Required(name) => format!(" {name}"),
                     Arguments::Several(name) => format!(" [{name}…]"),
-                };
-                let flags = flags.iter().map(|flag| {
-                    let (open, close) = if flag.is_required { ("", "") } else { ("[", "]") };
-                    format!(" {open}{}{close}", flag.usage())
-                });
-                arguments + &flags.collect::<String>()
-            }
+                },
+                flags,
+            ),
             Takes::Open { argument, flags, .. } => {
-                let flags: Vec<String> = flags.iter().map(OwnFlag::usage).collect();
-                format!(" {argument} [{} [--PARAMETER VALUE…]]", flags.join("] ["))
+                with_flags(format!(" {argument}"), flags).replace(']', " [--PARAMETER VALUE…]]")
             }
             Takes::Topic => " [COMMAND]".to_owned(),
             Takes::App => " [-- APP ARGS…]".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::command::{Topic, topics};
+use super::command::{Topic, groups, topics};
 use crate::settings::{VARIABLES, Variable};
 
 /// How wide a terminal is.
@@ -17,8 +17,6 @@ with, and then becomes the application.
 
 Usage: castoff [FLAGS] COMMAND
        castoff run -- APP ARGS…
-
-Commands:
 ";
 
 const ENVIRONMENT: &str = "
@@ -45,10 +43,14 @@ pub fn help(topic: Option<&str>) -> String {
 
 fn write_general(text: &mut String) -> fmt::Result {
     text.write_str(INTRODUCTION)?;
-    for topic in topics() {
-        let usage = format!("{}{}", topic.name, topic.usage());
-        let wide = if usage.len() > USAGE { format!("\n  {:<USAGE$}", "") } else { String::new() };
-        writeln!(text, "  {usage:<USAGE$}{wide} {}", topic.summary)?;
+    for (title, topics) in groups() {
+        writeln!(text, "\n{title}")?;
+        for topic in topics {
+            let usage = format!("{}{}", topic.name, topic.brief_usage());
+            let is_wide = usage.len() > USAGE;
+            let wide = if is_wide { format!("\n  {:<USAGE$}", "") } else { String::new() };
+            writeln!(text, "  {usage:<USAGE$}{wide} {}", topic.summary)?;
+        }
     }
     text.write_str("\nFlags; each is also a variable: --wait-timeout is CASTOFF_WAIT_TIMEOUT\n")?;
     for variable in VARIABLES.iter().filter(|variable| !variable.is_secret()) {

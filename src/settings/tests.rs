@@ -221,6 +221,18 @@ fn a_wrong_value_names_its_variable_or_flag() {
     assert!(error.to_string().starts_with("--wait-timeout is \"soon\""), "{error}");
 }
 
+#[cfg(feature = "author")]
+#[test]
+fn the_words_that_complete_a_setting_are_all_that_it_may_be() {
+    for variable in VARIABLES.iter().filter(|variable| !variable.words().is_empty()) {
+        for word in variable.words() {
+            assert!(read(&[(variable.name, word)]).is_ok(), "{} {word}", variable.name);
+        }
+        let wrong = message(&read(&[(variable.name, "S3ntinel")]).unwrap_err());
+        assert!(variable.words().iter().all(|word| wrong.contains(word)), "{wrong}");
+    }
+}
+
 #[test]
 fn a_value_that_is_not_utf_8_is_an_error_only_where_it_is_read() {
     let bytes = || OsString::from_vec(vec![b'a', 0xff]);

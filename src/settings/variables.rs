@@ -100,9 +100,10 @@ impl Variable {
     #[cfg(feature = "author")]
     pub(crate) fn words(&self) -> &'static [&'static str] {
         match self.name {
+            "CASTOFF_ENV" => &["development", "staging", "production"],
             "CASTOFF_MODE" => &["run", "upgrade", "check", "wait", "skip"],
             "CASTOFF_AHEAD" => &["start", "refuse"],
-            "CASTOFF_DRIFT" => &["ignore", "warn", "refuse"],
+            "CASTOFF_DRIFT" | "CASTOFF_HAZARDS" => &["ignore", "warn", "refuse"],
             "CASTOFF_LOG" => &["error", "warn", "info", "debug", "trace"],
             "CASTOFF_LOG_FORMAT" => &["auto", "text", "json"],
             _ => &[],
