@@ -203,7 +203,7 @@ impl Reader<'_> {
         let Some(first) = group.scripts().next() else { return };
         for script in group.scripts().skip(1) {
             let (a, b) = (first.header(), script.header());
-            let is_baseline = group.baseline.as_deref().is_some_and(|it| std::ptr::eq(it, script));
+            let is_baseline = group.baseline.as_ref().is_some_and(|it| it.file() == script.file());
             let alone = is_baseline && revises_nothing(script);
             let keys = [
                 ("Revision ID", differ(a.revision_id.as_ref(), b.revision_id.as_ref())),

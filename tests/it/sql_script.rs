@@ -269,6 +269,40 @@ fn castoff_goes_on_where_a_file_outside_a_transaction_stopped() {
 }
 
 #[test]
+fn an_invalid_index_is_not_taken_for_a_built_one() {
+    let db = Database::empty();
+    let castoff = Castoff::new(&db).env("CASTOFF_LOG_FORMAT", "text").files([
+        ("1_a.up.sql", "CREATE TABLE a (id int); INSERT INTO a VALUES (1), (1)"),
+        (
+            "2_b.up.sql",
+            "-- Transaction: none\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON a (id)",
+        ),
+    ]);
+    castoff.clone().args(["upgrade", "1"]).run().assert_code(0);
+    db.try_psql("CREATE UNIQUE INDEX CONCURRENTLY i ON a (id)").unwrap_err();
+    let error = db.try_psql(&script(&castoff, &["1:"])).unwrap_err();
+    assert!(error.contains("an interrupted build has left an invalid index"), "{error}");
+    db.psql("DELETE FROM a");
+    castoff.args(["upgrade"]).run().assert_code(0);
+    assert_eq!(db.psql("SELECT indisvalid FROM pg_index WHERE indrelid = 'a'::regclass"), "t");
+}
+
+#[test]
+fn it_says_first_what_it_is() {
+    let castoff = folder(Castoff::without_database());
+    let first = |arguments: &[&str]| script(&castoff, arguments).lines().next().unwrap().to_owned();
+    let version = concat!("-- Written by castoff ", env!("CARGO_PKG_VERSION"));
+    for (range, expected) in [
+        (":", "what takes a database from base to 8, in 7 steps."),
+        ("6:7", "what takes a database from 6 to 7, in 1 step."),
+        ("5:2", "what takes a database from 5 to 2, in 3 steps."),
+    ] {
+        assert_eq!(first(&[range]), format!("{version}: {expected}"));
+    }
+    assert_eq!(first(&["7:7"]), "-- Nothing is to be done.");
+}
+
+#[test]
 fn a_word_of_a_file_that_is_also_the_password_stays() {
     let db = Database::empty();
     let castoff = Castoff::new(&db)

@@ -245,6 +245,17 @@ fn owners_are_in_it_where_the_lock_has_them() {
 }
 
 #[test]
+fn a_history_without_tables_is_one_too() {
+    let author =
+        Author::new(&[("1_a.sql", "CREATE TYPE mood AS ENUM ('good')"), ("2_b.sql", "SELECT 1")]);
+    author.squash(&["head"]).run().assert_code(0);
+    let text = author.text("2_b.baseline.sql");
+    assert!(text.ends_with("CREATE TYPE public.mood AS ENUM (\n    'good'\n);\n"), "{text}");
+    let author = Author::new(&[("1_a.sql", "-- nothing\n")]);
+    author.squash(&["1"]).run().assert_code(0);
+}
+
+#[test]
 fn a_baseline_that_is_there_stays() {
     let author = Author::new(&[
         ("1_a.up.sql", "CREATE TABLE a ()"),

@@ -207,7 +207,7 @@ fn it_says_in_words_whom_a_file_keeps_out() {
         "  this file blocks reads and writes of public.users for ",
         "3 (alone), without a transaction\n",
         "    ShareUpdateExclusiveLock on public.orders: blocks only schema changes\n",
-        "    AccessExclusiveLock on public.i, an index of public.orders: blocks reads and writes\n",
+        "    AccessExclusiveLock on public.orders: blocks reads and writes\n",
         "  this file blocks reads and writes of public.orders for ",
         "4 (new), in one transaction\n",
         "    updates 40 rows, scans 40 rows of public.users\n",

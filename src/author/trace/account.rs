@@ -85,6 +85,9 @@ pub(crate) struct Rewritten {
     /// About how many rows it had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rows: Option<u64>,
+    /// The table of an index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) table: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -126,8 +129,11 @@ impl Done {
         let rewritten = after.relations.iter().filter_map(|(id, now)| {
             let was = before.relations.get(id)?;
             let is_other = was.file != now.file && now.file != "0";
-            (is_other && beginning.relations.contains_key(id))
-                .then(|| Rewritten { relation: now.name.clone(), rows: was.rows })
+            (is_other && beginning.relations.contains_key(id)).then(|| Rewritten {
+                relation: now.name.clone(),
+                rows: was.rows,
+                table: now.table.clone(),
+            })
         });
         let rows = after.counts.iter().filter_map(|(id, now)| {
             let was = before.counts.get(id).copied().unwrap_or_default();
@@ -155,9 +161,13 @@ impl Done {
 }
 
 impl Done {
-    /// Not beside a stronger lock on the same table, nor what a weak lock on an index is.
+    /// Not beside a lock that is as strong on the same table or on that of an index, nor what a
+    /// weak lock on an index is.
     fn is_worth_telling(&self, lock: &Held) -> bool {
-        let is_stronger = |other: &Held| other.relation == lock.relation && other.mode > lock.mode;
+        let is_stronger = |other: &Held| {
+            other.relation == lock.relation && other.mode > lock.mode
+                || lock.table.as_ref() == Some(&other.relation) && other.blocks >= lock.blocks
+        };
         let is_index = lock.table.is_some() && lock.blocks == Blocks::SchemaChanges;
         !(lock.new || is_index || self.locks.iter().any(is_stronger))
     }
@@ -248,7 +258,12 @@ impl fmt::Display for Done {
             let of = table.as_ref().map(|table| format!(", an index of {table}"));
             writeln!(f, "    {mode} on {relation}{}: {blocks}", of.unwrap_or_default())?;
         }
-        for Rewritten { relation, rows } in &self.rewritten {
+        for Rewritten { relation, rows, table } in &self.rewritten {
+            let mut all = self.rewritten.iter();
+            if all.any(|it| Some(&it.relation) == table.as_ref()) {
+                continue;
+            }
+            let rows = rows.filter(|rows| *rows > 0 && table.is_none());
             let rows = rows.map(|rows| format!(", about {rows} rows")).unwrap_or_default();
             writeln!(f, "    rewrites {relation}{rows}")?;
         }
@@ -323,7 +338,31 @@ mod tests {
                 ("public.t", Mode::Share, false),
             ]
         );
-        assert_eq!(done.rewritten, [Rewritten { relation: "public.t".to_owned(), rows: Some(3) }]);
+        assert_eq!(
+            done.rewritten,
+            [Rewritten { relation: "public.t".to_owned(), rows: Some(3), table: None }]
+        );
+    }
+
+    #[test]
+    fn what_goes_without_saying_is_not_said() {
+        let relations = |file| [("t", file), ("i", file), ("i2", "5")];
+        let before = look(&relations("1"), &[]);
+        let locks = [
+            ("t", Mode::AccessShare),
+            ("t", Mode::ShareRowExclusive),
+            ("i", Mode::ShareRowExclusive),
+            ("i2", Mode::AccessExclusive),
+        ];
+        let after = look(&relations("2"), &locks);
+        let done = done(0, 1, [&before, &before, &after]);
+        assert_eq!(
+            done.to_string(),
+            "  line 1: X  (1.0 ms)\n    \
+             AccessExclusiveLock on public.i2, an index of public.t: blocks reads and writes\n    \
+             ShareRowExclusiveLock on public.t: blocks writes\n    \
+             rewrites public.t, about 3 rows\n"
+        );
     }
 
     #[test]

@@ -25,9 +25,7 @@ pub(super) fn run(bench: &Bench<'_>, range: &str, no_baseline: bool) -> Result<O
     let (from, to) = (target(from, "base")?, target(to, "head")?);
     let graph = migrator.graph()?;
     let plan = between(graph, &from, &to, no_baseline)?;
-    let about = format!("what takes a database from {from} to {to}");
-    let script = script(graph, migrator.ledger(), migrator.settings(), (&plan, &about))
-        .map_err(Error::Apply)?;
+    let script = script(graph, migrator.ledger(), migrator.settings(), &plan)?;
     let written = Written { from: from.to_string(), to: to.to_string(), script };
     let text = if bench.json {
         serde_json::to_string(&written).unwrap_or_default() + "\n"

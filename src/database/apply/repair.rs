@@ -55,17 +55,7 @@ impl Applier<'_> {
         table: &Name,
         may_have_begun: bool,
     ) -> Result<Leftover, ServerError> {
-        let query = format!(
-            "SELECT n.nspname, c.relname, i.indisvalid AND i.indisready AND i.indislive \
-             FROM pg_catalog.pg_index i \
-             JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid \
-             JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-             WHERE i.indrelid OPERATOR(pg_catalog.=) {} \
-             AND c.relname OPERATOR(pg_catalog.=) {} AND c.relkind OPERATOR(pg_catalog.=) 'i'",
-            regclass(table),
-            literal(&index.name)
-        );
-        let rows = self.lock.session().rows(&query).await?;
+        let rows = self.lock.session().rows(&index_query(index, table)).await?;
         let Some(row) = rows.first() else { return Ok(Leftover::Nothing) };
         if row.get(2) == Some("t") {
             return Ok(if may_have_begun { Leftover::Done } else { Leftover::Nothing });
@@ -152,6 +142,20 @@ impl Applier<'_> {
             )),
         })
     }
+}
+
+/// The schema and the name of a table's index, and whether it is valid. Safe under any search path.
+pub(super) fn index_query(index: &Name, table: &Name) -> String {
+    format!(
+        "SELECT n.nspname, c.relname, i.indisvalid AND i.indisready AND i.indislive \
+         FROM pg_catalog.pg_index i \
+         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+         WHERE i.indrelid OPERATOR(pg_catalog.=) {} \
+         AND c.relname OPERATOR(pg_catalog.=) {} AND c.relkind OPERATOR(pg_catalog.=) 'i'",
+        regclass(table),
+        literal(&index.name)
+    )
 }
 
 fn qualified(name: &Name) -> String {

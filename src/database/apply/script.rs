@@ -10,6 +10,7 @@
 use super::alone::is_concurrent;
 use super::failure::ApplyError;
 use super::job::Job;
+use super::repair::index_query;
 use super::session::{HEADS_MOVED, LOCK_GONE, LOCK_TAKEN, NOT_PRIMARY};
 use super::stepwise::{Course, Limited, Unit, units};
 use super::wording::{Carrier, Condition, Wording};
@@ -19,7 +20,7 @@ use crate::database::lock::LockKey;
 use crate::database::quote::literal;
 use crate::database::read::user_objects_query as user_objects;
 use crate::plan::{Action, Plan, Step};
-use crate::revision::{Graph, Revision, RevisionId, Script, Statement};
+use crate::revision::{Alone, Graph, Revision, RevisionId, Script, Statement};
 use crate::settings::Settings;
 
 const NO_LEDGER: &str =
@@ -31,18 +32,19 @@ const HALF_WAY: &str =
 const NOT_EMPTY: &str = "castoff: there are tables, types or functions in the database";
 const ALEMBIC_VERSIONED: &str =
     "castoff: there is an alembic_version; castoff itself would adopt it";
+const INVALID_INDEX: &str =
+    "castoff: an interrupted build has left an invalid index: drop it, or let castoff go on";
 const REFUSED: &str = "castoff: the server has refused a statement, see above";
 
 const ALEMBIC: &str = "SELECT FROM pg_class c WHERE c.relname = 'alembic_version' \
      AND c.relkind IN ('r', 'p', 'v')";
 
-/// What takes a database that stands where the plan begins to where it ends; `about` says in a
-/// line which plan it is.
+/// What takes a database that stands where the plan begins to where it ends.
 pub(crate) fn script(
     graph: &Graph,
     ledger: &LedgerName,
     settings: &Settings,
-    (plan, about): (&Plan, &str),
+    plan: &Plan,
 ) -> Result<String, ApplyError> {
     let wording = Wording {
         graph,
@@ -54,11 +56,17 @@ pub(crate) fn script(
         application: settings.application.as_deref(),
     };
     let mut writer = Writer { wording, text: String::new(), has_ledger: true };
-    writer.header(about);
     let (Some(first), Some(last)) = (plan.steps().first(), plan.steps().last()) else {
         writer.comment("Nothing is to be done.");
         return Ok(writer.text);
     };
+    writer.header(&format!(
+        "what takes a database from {} to {}, in {} step{}",
+        ids(first.heads_before()),
+        ids(last.heads_after()),
+        plan.steps().len(),
+        if plan.steps().len() == 1 { "" } else { "s" }
+    ));
     writer.has_ledger = !plan.creates_ledger();
     writer.start(first.heads_before());
     for step in plan.steps() {
@@ -215,6 +223,13 @@ impl Writer<'_> {
         let limited = if concurrent { Limited::ByTheFile } else { Limited::Always };
         self.own(self.wording.as_ourselves());
         self.guards(&course.heads_during);
+        if let Some(Alone::CreateIndexConcurrently { index: Some(index), table, .. }) =
+            statement.alone()
+        {
+            // One that a build has left behind satisfies IF NOT EXISTS.
+            let none = format!("NOT EXISTS ({} AND NOT i.indisvalid)", index_query(index, table));
+            self.guard(&[(none, INVALID_INDEX)]);
+        }
         let begun = |begun| self.wording.ledger.set_begun(course.revision, begun);
         let (asked, refused) = (begun(true), begun(false));
         self.own([asked]);
