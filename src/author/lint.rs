@@ -19,6 +19,7 @@ mod locks;
 mod object;
 mod released;
 mod rule;
+mod rules;
 mod sheet;
 mod squawk;
 mod statements;
@@ -28,7 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::{panic, thread};
 
 pub(crate) use finding::Finding;
-pub(crate) use rule::{Level, RULES, Rule};
+pub(crate) use rule::{Level, Rule};
+pub(crate) use rules::RULES;
 
 use examine::{Draft, examine};
 use history::History;
@@ -102,7 +104,7 @@ fn of_revisions(graph: &Graph) -> Vec<Finding> {
     for revision in graph.revisions() {
         let mut found = of_files(revision, &mut history);
         if let (Some(message), Some(script)) = (branches.remove(revision.id()), main(revision)) {
-            found.push(Finding::of_file(rule::NON_LINEAR_HISTORY, script).saying(message));
+            found.push(Finding::of_file(rules::NON_LINEAR_HISTORY, script).saying(message));
         }
         for finding in &mut found {
             finding.revision = Some(revision.id().clone());
@@ -132,7 +134,7 @@ fn of_files(revision: &Revision, history: &mut History) -> Vec<Finding> {
     findings.extend(unreadable(&sheet));
     findings.extend(drafts.into_iter().map(|draft| Finding::of_draft(draft, &sheet)));
     let Some(down) = revision.down() else {
-        findings.push(Finding::of_file(rule::NO_DOWN_FILE, up));
+        findings.push(Finding::of_file(rules::NO_DOWN_FILE, up));
         return findings;
     };
     let down_sheet = Sheet::new(down);
@@ -143,10 +145,10 @@ fn of_files(revision: &Revision, history: &mut History) -> Vec<Finding> {
         let finding = match down_sheet.statements.first() {
             Some(first) => {
                 let draft =
-                    Draft::new(rule::DOWN_DOES_NOT_REVERSE, place(first.syntax()), Vec::new());
+                    Draft::new(rules::DOWN_DOES_NOT_REVERSE, place(first.syntax()), Vec::new());
                 Finding::of_draft(draft, &down_sheet)
             }
-            None => Finding::of_file(rule::DOWN_DOES_NOT_REVERSE, down),
+            None => Finding::of_file(rules::DOWN_DOES_NOT_REVERSE, down),
         };
         findings.push(finding.saying(message));
     }
@@ -159,7 +161,7 @@ fn unreadable(sheet: &Sheet<'_>) -> Vec<Finding> {
     });
     let errors = squawk::syntax_errors(sheet).into_iter().chain(too_deep);
     let finding = |(place, message): (_, String)| {
-        let draft = Draft::new(rule::SYNTAX_ERROR, place, Vec::new());
+        let draft = Draft::new(rules::SYNTAX_ERROR, place, Vec::new());
         Finding::of_draft(draft, sheet).saying(lower_first(&message))
     };
     errors.map(finding).collect()
@@ -188,7 +190,7 @@ fn missing_breaking(drafts: &[Draft]) -> Option<Draft> {
     }
     let names: Vec<&str> = names.into_iter().collect();
     let message = format!("an older image starts on it and fails later ({})", names.join(", "));
-    let draft = Draft::new(rule::MISSING_BREAKING, first.place.clone(), tables);
+    let draft = Draft::new(rules::MISSING_BREAKING, first.place.clone(), tables);
     Some(Draft { message: Some(message), ..draft })
 }
 
@@ -223,7 +225,7 @@ fn allow(revision: &Revision, findings: &mut Vec<Finding>) {
             }
             if !used {
                 let message = format!("nothing in the file is {hazard}");
-                in_vain.push(Finding::of_file(rule::UNUSED_ALLOW, script).saying(message));
+                in_vain.push(Finding::of_file(rules::UNUSED_ALLOW, script).saying(message));
             }
         }
     }
@@ -240,7 +242,7 @@ fn unknown_allow(script: &Script, name: &str) -> Finding {
         (None, Some(meant)) => format!("there is no rule {name}; did you mean {meant}?"),
         (None, None) => format!("there is no rule {name}"),
     };
-    Finding::of_file(rule::UNKNOWN_ALLOW, script).saying(message)
+    Finding::of_file(rules::UNKNOWN_ALLOW, script).saying(message)
 }
 
 fn of_release(released: &Graph, now: &Graph) -> Vec<Finding> {
@@ -259,14 +261,14 @@ fn of_release(released: &Graph, now: &Graph) -> Vec<Finding> {
 fn of_refused(error: &FileError, graph: &Graph) -> Finding {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others leave no graph")]
     let rule = match error.problem() {
-        Problem::MetaCommand { .. } => rule::PSQL_META_COMMAND,
+        Problem::MetaCommand { .. } => rules::PSQL_META_COMMAND,
         Problem::TransactionControl { .. } | Problem::UnpairedTransactionControl { .. } => {
-            rule::TRANSACTION_CONTROL
+            rules::TRANSACTION_CONTROL
         }
         Problem::NotInTransaction { .. } | Problem::NotInTransactionBlock { .. } => {
-            rule::NOT_IN_TRANSACTION
+            rules::NOT_IN_TRANSACTION
         }
-        _ => rule::UNSUPPORTED_STATEMENT,
+        _ => rules::UNSUPPORTED_STATEMENT,
     };
     let scripts = graph.revisions().iter().flat_map(|revision| {
         let scripts = [revision.up(), revision.down(), revision.baseline()];

@@ -8,7 +8,8 @@ use super::effect::Effect;
 use super::history::History;
 use super::locks::locks;
 use super::object::{Kind, Object, same};
-use super::rule::{self, Rule};
+use super::rule::Rule;
+use super::rules;
 use super::sheet::{Sheet, place};
 use super::squawk::violations;
 use super::{judge, statements};
@@ -111,7 +112,13 @@ pub(super) fn examine(sheet: &Sheet<'_>, history: &mut History) -> Vec<Draft> {
 #[derive(Default)]
 struct Transaction {
     locked: Vec<Name>,
+    /// What each statement before has locked.
+    before: Vec<Vec<Name>>,
     told: bool,
+}
+
+fn holds(tables: &[Name], table: &Name) -> bool {
+    tables.iter().any(|it| same(it, table))
 }
 
 impl Transaction {
@@ -123,14 +130,16 @@ impl Transaction {
         };
         let locks = context.old(locks(statement, context.history));
         let locks: Vec<Name> = locks.into_iter().filter(|table| !dropped(table)).collect();
-        let is_new = |table: &&Name| !self.locked.iter().any(|it| same(it, table));
-        let others: Vec<Name> = locks.iter().filter(is_new).cloned().collect();
-        let first = self.locked.is_empty();
-        self.locked.extend(others.iter().cloned());
-        if first || others.is_empty() || std::mem::replace(&mut self.told, true) {
+        let new: Vec<Name> = locks.iter().filter(|it| !holds(&self.locked, it)).cloned().collect();
+        self.locked.extend(new);
+        // A foreign key locks two tables however it is written.
+        let within = |these: &[Name], those: &[Name]| these.iter().all(|it| holds(those, it));
+        let beside = self.before.iter().any(|it| !within(it, &locks) && !within(&locks, it));
+        self.before.push(locks);
+        if !beside || std::mem::replace(&mut self.told, true) {
             return None;
         }
         let tables = self.locked.clone();
-        Some(Draft::new(rule::SEVERAL_LOCKS, place(statement.syntax()), tables))
+        Some(Draft::new(rules::SEVERAL_LOCKS, place(statement.syntax()), tables))
     }
 }

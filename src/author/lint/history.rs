@@ -17,6 +17,7 @@ pub(super) struct History {
     not_null: HashMap<(String, String), (String, bool)>,
     indexes: HashMap<String, Name>,
     partitioned: HashSet<String>,
+    materialized: HashSet<String>,
     trigger_functions: HashSet<String>,
 }
 
@@ -35,6 +36,16 @@ impl History {
     /// The table of an index.
     pub(super) fn table_of_index(&self, index: &Name) -> Option<&Name> {
         self.indexes.get(&index.name)
+    }
+
+    /// Whether a table consists of partitions.
+    pub(super) fn is_partitioned(&self, table: &Name) -> bool {
+        self.partitioned.contains(&table.name)
+    }
+
+    /// Whether it is a view whose rows only `REFRESH` writes.
+    pub(super) fn is_materialized(&self, view: &Name) -> bool {
+        self.materialized.contains(&view.name)
     }
 
     /// Whether a function is one that triggers call, and nobody else.
@@ -66,6 +77,9 @@ impl History {
             ast::Stmt::AlterTable(it) => {
                 let Some(table) = table_of(it.table_relation_name()) else { return };
                 it.actions().for_each(|action| self.act(&table, &action));
+            }
+            ast::Stmt::CreateMaterializedView(it) => {
+                self.materialized.extend(name_of(it.view()).map(|view| view.name));
             }
             ast::Stmt::CreateFunction(it) => {
                 let returns = it.ret_type().map(|it| it.syntax().to_string().to_lowercase());

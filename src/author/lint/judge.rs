@@ -8,7 +8,8 @@ use super::effect::{Effect, routines};
 use super::examine::{Context, Draft};
 use super::locks::referenced;
 use super::object::{Kind, Object, name_of, table_of};
-use super::rule::{self, Level, Rule};
+use super::rule::{Level, Rule};
+use super::rules;
 use super::squawk::{Violation, node_at};
 use super::widening::is_widening;
 use crate::revision::Name;
@@ -29,36 +30,43 @@ pub(super) fn judge(
         }
     }
     let mut tables = tables.unwrap_or_default();
-    if rule == rule::ADDING_FOREIGN_KEY_CONSTRAINT {
+    if rule == rules::ADDING_FOREIGN_KEY_CONSTRAINT {
         let constraint = node_at::<ast::Constraint>(statement, &violation.place)?;
         tables.extend(context.old(referenced(constraint.syntax())));
         tables = context.old(tables);
     }
-    Some(Draft::new(rule, violation.place.clone(), tables))
+    let is_index = rule == rules::REQUIRE_CONCURRENT_INDEX_CREATION;
+    let partitioned = is_index && tables.iter().any(|it| context.history.is_partitioned(it));
+    let message = partitioned.then(|| PARTITIONED.to_owned());
+    Some(Draft { message, ..Draft::new(rule, violation.place.clone(), tables) })
 }
+
+/// What there is to say of an index of a partitioned table, which can't be built CONCURRENTLY.
+const PARTITIONED: &str = "nobody can write to any partition while the index is built; create it ON \
+    ONLY the table, build those of the partitions CONCURRENTLY, and attach them";
 
 /// The rule that says best what squawk has found; none where another one finds the same, or finds
 /// it better.
 fn specific(statement: &ast::Stmt, violation: &Violation) -> Option<&'static Rule> {
     let rule = violation.rule;
     let found_elsewhere = [
-        rule::NOT_IN_TRANSACTION,
-        rule::ADDING_FIELD_WITH_DEFAULT,
-        rule::TABLE_REWRITE,
-        rule::TRUNCATE,
+        rules::NOT_IN_TRANSACTION,
+        rules::ADDING_FIELD_WITH_DEFAULT,
+        rules::TABLE_REWRITE,
+        rules::TRUNCATE,
     ];
     if found_elsewhere.contains(&rule) {
         return None;
     }
-    if rule != rule::CONSTRAINT_MISSING_NOT_VALID {
+    if rule != rules::CONSTRAINT_MISSING_NOT_VALID {
         return Some(rule);
     }
     let Some(add) = node_at::<ast::AddConstraint>(statement, &violation.place) else {
         return Some(rule);
     };
     match add.constraint()? {
-        ast::Constraint::ExcludeConstraint(_) => Some(rule::ADDING_EXCLUSION_CONSTRAINT),
-        ast::Constraint::NotNullConstraint(_) => Some(rule::ADDING_NOT_NULLABLE_FIELD),
+        ast::Constraint::ExcludeConstraint(_) => Some(rules::ADDING_EXCLUSION_CONSTRAINT),
+        ast::Constraint::NotNullConstraint(_) => Some(rules::ADDING_NOT_NULLABLE_FIELD),
         ast::Constraint::CheckConstraint(_)
         | ast::Constraint::DefaultConstraint(_)
         | ast::Constraint::GeneratedConstraint(_)
@@ -121,7 +129,7 @@ fn is_harmless(
 ) -> bool {
     let at = &violation.place;
     let made_here = |object: &Object| context.is_fresh(object) || context.is_made_anew(object);
-    if rule == rule::DROP_COLUMN {
+    if rule == rules::DROP_COLUMN {
         let column = node_at::<ast::DropColumn>(statement, at).and_then(|it| it.column_name_ref());
         let table = altered(statement);
         return column.zip(table).is_some_and(|(column, table)| {
@@ -129,45 +137,47 @@ fn is_harmless(
         });
     }
     if [
-        rule::DROP_VIEW,
-        rule::DROP_TYPE,
-        rule::DROP_DOMAIN,
-        rule::DROP_SCHEMA,
-        rule::DROP_EXTENSION,
+        rules::DROP_VIEW,
+        rules::DROP_TYPE,
+        rules::DROP_DOMAIN,
+        rules::DROP_SCHEMA,
+        rules::DROP_EXTENSION,
     ]
     .contains(&rule)
     {
         return !effect.drops.is_empty() && effect.drops.iter().all(made_here);
     }
-    if rule == rule::DROP_FUNCTION {
+    if rule == rules::DROP_FUNCTION {
         let harmless = |it: &Object| made_here(it) || context.history.is_of_triggers(&it.name);
         return !effect.drops.is_empty() && effect.drops.iter().all(harmless);
     }
-    if [rule::RENAMING_TABLE, rule::RENAMING_OBJECT].contains(&rule) {
+    if [rules::RENAMING_TABLE, rules::RENAMING_OBJECT].contains(&rule) {
         let [(from, _)] = &effect.renames[..] else {
             return is_renaming_what_nobody_names(statement);
         };
         return is_renaming_what_nobody_names(statement) || made_here(from);
     }
-    if rule == rule::ADDING_REQUIRED_FIELD {
+    if rule == rules::ADDING_REQUIRED_FIELD {
         let column = node_at::<ast::AddColumn>(statement, at);
         return column.and_then(|it| it.ty()).is_some_and(|ty| is_serial(&ty));
     }
-    if rule == rule::ADDING_FOREIGN_KEY_CONSTRAINT {
+    if rule == rules::ADDING_FOREIGN_KEY_CONSTRAINT {
         return is_on_empty_column(statement, at);
     }
-    if rule == rule::ALTER_DOMAIN_WITH_ADD_CONSTRAINT {
+    if rule == rules::ALTER_DOMAIN_WITH_ADD_CONSTRAINT {
         let constraint =
             node_at::<ast::AddConstraint>(statement, at).and_then(|it| it.constraint());
         return constraint.is_some_and(|it| it.is_not_valid());
     }
-    if rule == rule::REQUIRE_CONCURRENT_INDEX_CREATION {
-        return is_on_parent_alone(statement);
+    if rule == rules::REQUIRE_CONCURRENT_INDEX_CREATION {
+        let views = subjects(context, statement, effect).unwrap_or_default();
+        return is_on_parent_alone(statement)
+            || views.iter().all(|table| context.history.is_materialized(table));
     }
-    if rule == rule::REVOKE {
+    if rule == rules::REVOKE {
         return is_harmless_revoke(context, statement);
     }
-    if rule == rule::ALTER_ROW_LEVEL_SECURITY {
+    if rule == rules::ALTER_ROW_LEVEL_SECURITY {
         return node_at::<ast::EnableRls>(statement, at).is_none()
             && node_at::<ast::ForceRls>(statement, at).is_none();
     }
@@ -186,7 +196,7 @@ fn is_harmless_to_column(
     rule: &'static Rule,
 ) -> bool {
     let Some(name) = column.column_name_ref().map(|it| it.text()) else { return false };
-    if rule == rule::CHANGING_COLUMN_TYPE {
+    if rule == rules::CHANGING_COLUMN_TYPE {
         let Some(ast::AlterColumnOption::SetType(to)) = column.option() else { return false };
         let from = context.history.type_of(table, &name);
         let plain = to.using_expr().is_none() && to.collate().is_none();
@@ -194,13 +204,13 @@ fn is_harmless_to_column(
             .zip(to.ty())
             .is_some_and(|(from, to)| plain && is_widening(from, &to.syntax().to_string()));
     }
-    if rule == rule::ADDING_NOT_NULLABLE_FIELD {
+    if rule == rules::ADDING_NOT_NULLABLE_FIELD {
         return context.history.is_never_null(table, &name);
     }
-    if rule == rule::DROP_DEFAULT {
+    if rule == rules::DROP_DEFAULT {
         return sets_default(context, column, table, &name);
     }
-    if rule == rule::ALTER_IDENTITY {
+    if rule == rules::ALTER_IDENTITY {
         return match column.option() {
             Some(ast::AlterColumnOption::AddGenerated(it)) => {
                 !matches!(it.generated_when(), Some(ast::GeneratedWhen::GeneratedAlways(_)))

@@ -27,7 +27,8 @@ pub(super) fn locks(statement: &ast::Stmt, history: &History) -> Vec<Name> {
             referenced(it.syntax()).chain(parent).collect()
         }
         ast::Stmt::CreateIndex(it) if it.concurrently_token().is_none() => {
-            table_of(it.table_relation_name()).into_iter().collect()
+            let table = table_of(it.table_relation_name());
+            table.into_iter().filter(|table| !history.is_materialized(table)).collect()
         }
         ast::Stmt::DropIndex(it) if it.concurrently_token().is_none() => {
             let indexes = it.index_refs().filter_map(|index| path_of(&index));

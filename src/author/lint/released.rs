@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::rule::{self, Rule};
+use super::rule::Rule;
+use super::rules;
 use crate::revision::{Checksum, Graph, Revision, RevisionId};
 
 /// A revision that databases have applied, or will not get the way they should.
@@ -23,7 +24,7 @@ pub(super) fn broken(released: &Graph, now: &Graph) -> Vec<Broken> {
             Some(new) => broken.extend(edited(old, new)),
             None if is_in_baseline(old, released, now) => {}
             None => broken.push(Broken {
-                rule: rule::REMOVED_AFTER_RELEASE,
+                rule: rules::REMOVED_AFTER_RELEASE,
                 revision: old.id().clone(),
                 file: file(old),
                 message: format!("{} was released and is gone", old.id()),
@@ -39,7 +40,7 @@ pub(super) fn broken(released: &Graph, now: &Graph) -> Vec<Broken> {
         let first = after.min_by_key(|id| now.lineage().ancestors([*id]).len());
         let after = first.map(ToString::to_string).unwrap_or_default();
         broken.push(Broken {
-            rule: rule::INSERTED_BEFORE_RELEASE,
+            rule: rules::INSERTED_BEFORE_RELEASE,
             revision: new.id().clone(),
             file: file(new),
             message: format!("{} is new, and comes before {after}, which was released", new.id()),
@@ -61,7 +62,7 @@ fn edited(old: &Revision, new: &Revision) -> Option<Broken> {
         return None;
     }
     Some(Broken {
-        rule: rule::EDITED_AFTER_RELEASE,
+        rule: rules::EDITED_AFTER_RELEASE,
         revision: new.id().clone(),
         file: file(new),
         message: format!("{} was released as {}", new.id(), old.checksum()),

@@ -5,7 +5,8 @@ use std::ops::Range;
 use squawk_linter::Linter;
 use squawk_syntax::ast::{self, AstNode};
 
-use super::rule::{self, RULES, Rule};
+use super::rule::Rule;
+use super::rules::{self, RULES};
 use super::sheet::{Sheet, place};
 
 /// What squawk says of a place.
@@ -34,7 +35,7 @@ pub(super) fn violations(sheet: &Sheet<'_>) -> Vec<Violation> {
         .collect();
     // It tells of the first one too.
     violations.dedup_by(|a, b| {
-        let twice = a.rule == rule::DUPLICATE_COLUMN_ASSIGNMENTS && b.rule == a.rule;
+        let twice = a.rule == rules::DUPLICATE_COLUMN_ASSIGNMENTS && b.rule == a.rule;
         twice && a.statement == b.statement
     });
     violations

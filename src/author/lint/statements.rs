@@ -1,12 +1,13 @@
 //! What squawk has no rule for, or none that fits.
 
+use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode};
 
 use super::default::rewriting;
 use super::examine::{Context, Draft};
 use super::locks::locks;
 use super::object::{name_of, quoted, table_of};
-use super::rule;
+use super::rules;
 use super::sheet::place;
 use crate::revision::Name;
 
@@ -17,7 +18,7 @@ pub(super) fn check(context: &Context<'_>, statement: &ast::Stmt) -> Vec<Draft> 
         // Without a name it is every table.
         let named = !tables.is_empty();
         let old = context.old(tables);
-        let draft = Draft::new(rule::TABLE_REWRITE, place(statement.syntax()), old);
+        let draft = Draft::new(rules::TABLE_REWRITE, place(statement.syntax()), old);
         (!named || !draft.tables.is_empty()).then_some(draft).into_iter().collect()
     };
     match statement {
@@ -27,11 +28,11 @@ pub(super) fn check(context: &Context<'_>, statement: &ast::Stmt) -> Vec<Draft> 
             if tables.is_empty() {
                 return Vec::new();
             }
-            it.actions().filter_map(|action| rewrites(&action, &tables)).collect()
+            it.actions().flat_map(|action| rewrites(&action, &tables)).collect()
         }
         ast::Stmt::Truncate(_) => {
             let tables = context.old(locks(statement, context.history));
-            let draft = Draft::new(rule::TRUNCATE, place(statement.syntax()), tables);
+            let draft = Draft::new(rules::TRUNCATE, place(statement.syntax()), tables);
             (!draft.tables.is_empty()).then_some(draft).into_iter().collect()
         }
         ast::Stmt::Vacuum(it) if it.is_full() => {
@@ -50,12 +51,16 @@ pub(super) fn check(context: &Context<'_>, statement: &ast::Stmt) -> Vec<Draft> 
     }
 }
 
-/// An action of `ALTER TABLE` that writes all of the table anew.
-fn rewrites(action: &ast::AlterTableAction, tables: &[Name]) -> Option<Draft> {
+/// An action of `ALTER TABLE` that writes all of the table anew, or reads it for a new column.
+fn rewrites(action: &ast::AlterTableAction, tables: &[Name]) -> Vec<Draft> {
+    let draft = |rule, node: &SyntaxNode| Draft::new(rule, place(node), tables.to_vec());
     if let ast::AlterTableAction::AddColumn(column) = action {
-        let node = rewriting(column)?;
-        let tables = tables.to_vec();
-        return Some(Draft::new(rule::ADDING_FIELD_WITH_DEFAULT, place(&node), tables));
+        let written = rewriting(column);
+        let written = written.map(|node| draft(rules::ADDING_FIELD_WITH_DEFAULT, &node));
+        let is_check = |it: &ast::Constraint| matches!(it, ast::Constraint::CheckConstraint(_));
+        let checks = column.constraints().filter(|it| is_check(it) && !it.is_not_valid());
+        let checks = checks.map(|it| draft(rules::CONSTRAINT_MISSING_NOT_VALID, it.syntax()));
+        return written.into_iter().chain(checks).collect();
     }
     let rewrites = matches!(
         action,
@@ -64,7 +69,7 @@ fn rewrites(action: &ast::AlterTableAction, tables: &[Name]) -> Option<Draft> {
             | ast::AlterTableAction::SetTablespace(_)
             | ast::AlterTableAction::SetAccessMethod(_)
     );
-    rewrites.then(|| Draft::new(rule::TABLE_REWRITE, place(action.syntax()), tables.to_vec()))
+    rewrites.then(|| draft(rules::TABLE_REWRITE, action.syntax())).into_iter().collect()
 }
 
 /// A change of rows: while tables are locked, or of all rows at once.
@@ -78,12 +83,12 @@ pub(super) fn every_row(
     if !locked.is_empty() && change.may_be_many {
         let names: Vec<String> = locked.iter().map(quoted).collect();
         let message = format!("{} stays locked until all rows are changed", names.join(", "));
-        let draft = Draft::new(rule::DATA_CHANGE_UNDER_LOCK, here, locked.to_vec());
+        let draft = Draft::new(rules::DATA_CHANGE_UNDER_LOCK, here, locked.to_vec());
         return Some(Draft { message: Some(message), ..draft });
     }
     let tables = context.old(change.table);
     (change.is_of_all && !tables.is_empty())
-        .then(|| Draft::new(rule::UNBATCHED_CHANGE, here, tables))
+        .then(|| Draft::new(rules::UNBATCHED_CHANGE, here, tables))
 }
 
 /// What a statement does to rows.

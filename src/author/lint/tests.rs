@@ -106,6 +106,7 @@ const STATEMENTS: &[(&str, Pairs, &[&str])] = &[
         "constraint-missing-not-valid",
         &[
             ("ALTER TABLE t ADD CHECK (b > 0)", "t"),
+            ("ALTER TABLE t ADD c int CHECK (c > 0)", "t"),
             (
                 "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c",
                 "t",
@@ -113,6 +114,7 @@ const STATEMENTS: &[(&str, Pairs, &[&str])] = &[
         ],
         &[
             "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID",
+            "CREATE TABLE n (); ALTER TABLE n ADD c int CHECK (c > 0)",
             "ALTER TABLE t VALIDATE CONSTRAINT b_there",
             "-- Transaction: none\nALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c",
         ],
@@ -130,6 +132,7 @@ const STATEMENTS: &[(&str, Pairs, &[&str])] = &[
             "CREATE TABLE n (c int); CREATE INDEX ON n (c)",
             "CREATE TABLE n AS SELECT 1 AS c; CREATE INDEX ON n (c)",
             "CREATE INDEX ON ONLY t (b)",
+            "CREATE INDEX ON m (x)",
         ],
     ),
     (
@@ -179,6 +182,8 @@ const STATEMENTS: &[(&str, Pairs, &[&str])] = &[
             "-- Transaction: none\nALTER TABLE t ADD c int; ALTER TABLE u ADD c int",
             "ALTER TABLE t VALIDATE CONSTRAINT b_there; ALTER TABLE u ADD c int",
             "ALTER TABLE t ADD c int; DROP TABLE u",
+            "ALTER TABLE t ADD c int; CREATE INDEX ON m (x)",
+            "ALTER TABLE t ADD c int; ALTER TABLE t ADD FOREIGN KEY (c) REFERENCES u NOT VALID",
         ],
     ),
     (
@@ -510,15 +515,25 @@ fn hazards_of_a_lock_are_those_that_nobody_allows() {
 }
 
 #[test]
+fn an_index_of_a_partitioned_table_is_built_partition_by_partition() {
+    let findings = linted(&[
+        ("1.up.sql", "CREATE TABLE p (a int) PARTITION BY RANGE (a)"),
+        ("2.up.sql", "CREATE INDEX i ON p (a)"),
+    ]);
+    let index = findings.iter().find(|it| it.rule == rules::REQUIRE_CONCURRENT_INDEX_CREATION);
+    assert!(index.unwrap().message.contains("ON ONLY the table"));
+}
+
+#[test]
 fn what_a_header_allows_is_marked_with_its_reason() {
     let findings = linted(&[("1.up.sql", "-- Allow: drop-table unused since 0.9\nDROP TABLE t")]);
-    let drop = findings.iter().find(|it| it.rule == rule::DROP_TABLE).unwrap();
+    let drop = findings.iter().find(|it| it.rule == rules::DROP_TABLE).unwrap();
     assert_eq!(drop.allowed.as_deref(), Some("unused since 0.9"));
     let unknown = linted(&[("1.up.sql", "-- Allow: drop-tabel x y\nSELECT 1")]);
     assert!(unknown.iter().any(|it| it.message.ends_with("did you mean drop-table?")));
     let refused = linted(&[("1.up.sql", "-- Allow: transaction-control x\nBEGIN")]);
     assert!(refused.iter().any(|it| it.message == "transaction-control can't be allowed"));
-    assert!(refused.iter().any(|it| it.rule == rule::TRANSACTION_CONTROL && it.allowed.is_none()));
+    assert!(refused.iter().any(|it| it.rule == rules::TRANSACTION_CONTROL && it.allowed.is_none()));
 }
 
 #[test]
@@ -528,7 +543,7 @@ fn deeply_nested_sql_is_read() {
     let when = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(1000), " END".repeat(1000));
     for text in [deep, long, when] {
         let findings = linted(&[("1.up.sql", &text)]);
-        assert!(findings.iter().all(|it| it.rule == rule::NO_DOWN_FILE), "{text:.40}");
+        assert!(findings.iter().all(|it| it.rule == rules::NO_DOWN_FILE), "{text:.40}");
     }
     for text in [
         format!("SELECT {}1{}", "(".repeat(90_000), ")".repeat(90_000)),
