@@ -2,7 +2,7 @@
 # `make image` needs a Docker engine.
 
 .PHONY: help demo test smoke check check-rust check-docs check-scripts check-dependencies \
-	check-kubernetes image release clean
+	check-kubernetes image install release clean
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 22
@@ -40,6 +40,10 @@ check-kubernetes: ## checks the Kubernetes manifests
 
 image: ## builds the image castoff by docker/Dockerfile
 	scripts/image
+
+install: ## installs the command line castoff by cargo, without migrations in it
+	scripts/c-linker
+	folder=$$(mktemp -d) && CASTOFF_MIGRATIONS=$$folder cargo install --locked --path . && rmdir $$folder
 
 release: ## builds the static binary, its checksum and its SBOM in dist/
 	scripts/release
