@@ -7,6 +7,10 @@ use crate::author::template::{Known, Template, TemplateError};
 
 const ACTIONS: [&str; 5] = ["cascade", "set-null", "set-default", "restrict", "no-action"];
 
+/// Who waits for the first table has to wait on, while the second one is waited for.
+const HALF_THE_TIME: &str = "SELECT set_config('lock_timeout', (setting::int / 2)::text, true)
+  FROM pg_settings WHERE name = 'lock_timeout';";
+
 pub(super) const FOREIGN_KEY: Template = Template {
     name: "add-foreign-key",
     summary: "add a foreign key, and validate it in a second revision",
@@ -50,11 +54,18 @@ fn foreign_key(given: &Given<'_>, _: &Known) -> Result<Vec<Draft>, TemplateError
     });
     let definition = format!("FOREIGN KEY ({list}) REFERENCES {other}{others}{action}");
     let mut drafts = added_then_validated(&table, &name, &definition);
-    if let Some(first) = drafts.first_mut() {
+    if let [first, second] = drafts.as_mut_slice() {
         first.up.prose = vec![
             format!("Whoever deletes from {other}, or changes its key, looks here for what refers"),
             format!("to it: {table} ({list}) needs an index for that, if it has none."),
         ];
+        for text in [&mut first.up, &mut first.down, &mut second.down] {
+            text.prose.push(
+                "Two tables are locked, one after the other: each is waited for half as long as one."
+                    .to_owned(),
+            );
+            text.sql = format!("{HALF_THE_TIME}\n\n{}", text.sql);
+        }
     }
     Ok(drafts)
 }
@@ -102,8 +113,9 @@ mod tests {
             ],
         )
         .unwrap();
+        let statements = |sql: &str| sql.split_once("\n\n").unwrap().1.to_owned();
         assert_eq!(
-            drafts[0].up.sql,
+            statements(&drafts[0].up.sql),
             "ALTER TABLE orders\n    ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY \
              (customer_id) REFERENCES shop.customer (id) ON DELETE SET NULL NOT VALID;"
         );
@@ -131,7 +143,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            plain[0].up.sql,
+            statements(&plain[0].up.sql),
             "ALTER TABLE a\n    ADD CONSTRAINT mine FOREIGN KEY (b, c) REFERENCES d NOT VALID;"
         );
     }

@@ -155,7 +155,7 @@ async fn work(
     Ok(())
 }
 
-/// A session that has always just changed a row, and takes its time to commit.
+/// A session that changes a row, takes its time to commit, and soon does it again.
 #[derive(Debug)]
 pub(crate) struct Slow {
     thread: JoinHandle<()>,
@@ -163,16 +163,15 @@ pub(crate) struct Slow {
 }
 
 impl Slow {
-    /// Each of its transactions takes so long.
-    pub(crate) fn start(database: &Database, time: Duration) -> Slow {
+    /// Each of its transactions takes so long, and half of that is between them.
+    pub(crate) fn start(database: &Database, table: &str, time: Duration) -> Slow {
         let url = database.socket_url();
         let running = Arc::new(AtomicBool::new(true));
         let goes_on = Arc::clone(&running);
-        let sql = format!(
-            "BEGIN; UPDATE account SET amount = amount WHERE id = {SLOW_ROW}; \
-             SELECT pg_sleep({}); COMMIT",
-            time.as_secs_f64()
-        );
+        let change = format!("UPDATE {table} SET name = name WHERE id = {SLOW_ROW}");
+        let [slow, pause] =
+            [time, time / 2].map(|time| format!("pg_sleep({})", time.as_secs_f64()));
+        let sql = format!("BEGIN; {change}; SELECT {slow}; COMMIT; SELECT {pause}");
         let thread = thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
