@@ -10,7 +10,9 @@ use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::support::{Castoff, Database, Rows, Run, Slow, Traffic, Written, long_waits};
+use crate::support::{
+    Castoff, Database, Rows, Run, Slow, Traffic, Written, long_waits, strong_scans,
+};
 
 /// castoff's, of every file.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(300);
@@ -62,6 +64,10 @@ impl Shop {
              SELECT 'name ' || n, 'email ' || n, n, n % 100 + 1 FROM generate_series(1, 200000) AS n;
              ANALYZE",
         );
+        let name = db.name();
+        for setting in ["log_min_messages", "log_min_error_statement"] {
+            db.psql(&format!("ALTER DATABASE {name} SET {setting} = debug1"));
+        }
         Shop { db, castoff, _alone: alone }
     }
 
@@ -116,6 +122,7 @@ impl Shop {
         assert_eq!(written.failures, Vec::<String>::new());
         assert_eq!(written.lost(&self.db, column), Vec::<String>::new());
         assert_eq!(long_waits(&self.db), Vec::<String>::new());
+        assert_eq!(strong_scans(&self.db), Vec::<String>::new());
     }
 }
 
@@ -421,6 +428,25 @@ fn a_migration_that_hurts_is_seen() {
         let is_long = !long_waits(&shop.db).is_empty();
         assert!(is_lost || !lost, "{sql}");
         assert!(is_long || !waits, "{sql}");
+    }
+}
+
+/// However short it is on a table of this size.
+#[test]
+fn a_scan_that_keeps_everybody_out_is_seen() {
+    let shop = Shop::new();
+    for (number, sql) in [
+        "ALTER TABLE account ALTER email SET NOT NULL",
+        "ALTER TABLE account ADD CHECK (id > 0)",
+        "ALTER TABLE account ALTER amount TYPE bigint",
+        "ALTER TABLE account ADD COLUMN token uuid DEFAULT gen_random_uuid()",
+    ]
+    .iter()
+    .enumerate()
+    {
+        shop.castoff.own_folder().file(&format!("{:04}_bad.up.sql", number + 2), sql);
+        shop.castoff(&["upgrade"]);
+        assert_eq!(strong_scans(&shop.db).len(), number + 1, "{sql}");
     }
 }
 

@@ -48,4 +48,4 @@ pub(crate) use role::Role;
 pub(crate) use run::Run;
 pub(crate) use running::{Running, Signal};
 pub(crate) use session::Session;
-pub(crate) use traffic::{Rows, Slow, Traffic, Written, long_waits};
+pub(crate) use traffic::{Rows, Slow, Traffic, Written, long_waits, strong_scans};

@@ -198,6 +198,21 @@ pub(crate) fn long_waits(database: &Database) -> Vec<String> {
     log
 }
 
+/// What the server logged of tables that it wrote anew or read as a whole, with what it was asked to
+/// do: `ATRewriteTable` says so at DEBUG1. Validating a constraint is left out, which keeps nobody out.
+pub(crate) fn strong_scans(database: &Database) -> Vec<String> {
+    let log = database.server_log();
+    let is_scan = |line: &str| line.contains("rewriting table") || line.contains("verifying table");
+    let session = |line: &str| line.split(['[', ']']).nth(1).map(str::to_owned);
+    let scans = log.iter().enumerate().filter(|(_, line)| is_scan(line));
+    let asked = scans.map(|(at, scan)| {
+        let mut rest = log[at + 1..].iter();
+        let statement = rest.find(|line| session(line) == session(scan));
+        format!("{scan}\n{}", statement.map_or("", String::as_str))
+    });
+    asked.filter(|scan| !scan.contains("VALIDATE CONSTRAINT")).collect()
+}
+
 async fn connect(url: &str, name: &str) -> Client {
     let mut config: tokio_postgres::Config = url.parse().unwrap();
     let (client, connection) = config.application_name(name).connect(NoTls).await.unwrap();
