@@ -21,6 +21,7 @@ mod known;
 pub(crate) mod own;
 mod rename;
 mod table;
+mod value;
 
 use crate::author::create::Draft;
 use crate::revision::nearest;

@@ -41,6 +41,12 @@ impl Batches {
         Ok(Self { table, key, size })
     }
 
+    /// The same where a column has another name.
+    pub(super) fn renamed(&self, from: &Column, to: &Column) -> Self {
+        let key = if self.key == *from { to } else { &self.key };
+        Self { table: self.table.clone(), key: key.clone(), size: self.size }
+    }
+
     /// A file that sets `assignments` in the rows of which `condition` holds.
     pub(super) fn text(&self, assignments: &str, condition: Option<&str>) -> Text {
         let prose = "Each batch is committed, with the last key that is done: a start that is \

@@ -3,10 +3,9 @@
 use crate::author::create::{Draft, Text};
 use crate::author::template::batches::Batches;
 use crate::author::template::data::{BATCH_SIZE, KEY};
-use crate::author::template::given::{
-    Column, Given, Kind, Need, Parameter, Table, is_constant, type_name,
-};
+use crate::author::template::given::{Column, Given, Kind, Need, Parameter, Table};
 use crate::author::template::identifier::{object_name, quoted};
+use crate::author::template::value::{is_constant, type_name};
 use crate::author::template::{Known, Template, TemplateError};
 
 pub(super) const ADD: Template = Template {

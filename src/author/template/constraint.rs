@@ -8,8 +8,9 @@ use crate::author::template::{Known, Template, TemplateError};
 const ACTIONS: [&str; 5] = ["cascade", "set-null", "set-default", "restrict", "no-action"];
 
 /// Who waits for the first table has to wait on, while the second one is waited for.
-const HALF_THE_TIME: &str = "SELECT set_config('lock_timeout', (setting::int / 2)::text, true)
-  FROM pg_settings WHERE name = 'lock_timeout';";
+const HALF_THE_TIME: &str =
+    "SELECT pg_catalog.set_config('lock_timeout', greatest(setting::int / 2, 1)::text, true)
+  FROM pg_catalog.pg_settings WHERE name = 'lock_timeout';";
 
 pub(super) const FOREIGN_KEY: Template = Template {
     name: "add-foreign-key",

@@ -9,8 +9,9 @@ use std::path::Path;
 use std::{fmt, fs, io};
 
 use crate::author::create::{Draft, Files, Text};
-use crate::author::template::given::{Column, Table, type_name};
+use crate::author::template::given::{Column, Table};
 use crate::author::template::identifier::{literal, qualified};
+use crate::author::template::value::type_name;
 use crate::author::template::{TemplateError, is_switch};
 use crate::error::Error;
 use crate::migrations;

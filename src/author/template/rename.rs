@@ -113,6 +113,7 @@ impl Rename {
     fn contract(&self) -> Draft {
         let Self { table, from, to, type_name, batches, .. } = self;
         let alter = format!("ALTER TABLE {table}\n    ");
+        let batches = batches.renamed(from, to);
         let between = Column(object_name(&from.0, &to.0, "swap"));
         let up = format!(
             "{}\n\n{alter}DROP COLUMN {to};\n\n{alter}RENAME COLUMN {from} TO {to};",
@@ -250,6 +251,15 @@ mod tests {
         let contract = made("rename-column", &[&typed[..], &["--contract"]].concat()).unwrap();
         assert_eq!((contract.len(), contract[0].up.keys[0].as_str()), (1, "Breaking: yes"));
         assert!(contract[0].up.sql.ends_with("RENAME COLUMN name TO full_name;"));
+    }
+
+    /// When the old name is filled again, the index is on the new one.
+    #[test]
+    fn the_key_itself_is_filled_in_its_own_order() {
+        let line = ["--table", "t", "--from", "id", "--to", "no", "--type", "bigint", "--contract"];
+        let drafts = made("rename-column", &line).unwrap();
+        assert!(drafts[0].down.sql.contains("WHERE no > castoff_last ORDER BY no LIMIT 1"));
+        assert!(!drafts[0].down.sql.contains("id > castoff_last"), "{}", drafts[0].down.sql);
     }
 
     #[test]

@@ -163,15 +163,14 @@ pub(crate) struct Slow {
 }
 
 impl Slow {
-    /// Each of its transactions takes so long, and half of that is between them.
+    /// Each of its transactions takes so long, and as long it pauses between them.
     pub(crate) fn start(database: &Database, table: &str, time: Duration) -> Slow {
         let url = database.socket_url();
         let running = Arc::new(AtomicBool::new(true));
         let goes_on = Arc::clone(&running);
         let change = format!("UPDATE {table} SET name = name WHERE id = {SLOW_ROW}");
-        let [slow, pause] =
-            [time, time / 2].map(|time| format!("pg_sleep({})", time.as_secs_f64()));
-        let sql = format!("BEGIN; {change}; SELECT {slow}; COMMIT; SELECT {pause}");
+        let pause = format!("SELECT pg_sleep({})", time.as_secs_f64());
+        let sql = format!("BEGIN; {change}; {pause}; COMMIT; {pause}");
         let thread = thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
