@@ -1,7 +1,7 @@
 //! New revisions after the heads of a folder: how they are called, and what their files say.
 //!
 //! # Invariants
-//! - Pure but for [`write`]: files in, files out.
+//! - Pure but for [`write()`]: files in, files out.
 //! - The folder with the new files is a whole one, in which every old revision is what it was.
 
 mod error;

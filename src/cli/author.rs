@@ -307,6 +307,14 @@ mod tests {
                     parameters: vec![pair("column", "a"), pair("unique", ""), pair("column", "b")],
                 },
             ),
+            (
+                "create add --template add-column --default -1",
+                AuthorCommand::Create {
+                    message: "add".to_owned(),
+                    template: text("add-column"),
+                    parameters: vec![pair("default", "-1")],
+                },
+            ),
             ("merge", AuthorCommand::Merge { revisions: vec![], message: None }),
             (
                 "merge a b --message c",

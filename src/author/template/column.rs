@@ -50,6 +50,14 @@ fn add(given: &Given<'_>, known: &Known) -> Result<Vec<Draft>, TemplateError> {
         let problem = "needs --default with a value for the rows that are there";
         return Err(given.misfit("not-null", problem));
     }
+    if default.as_deref().is_none_or(is_constant) {
+        for parameter in ["key", "batch-size"] {
+            if given.has(parameter) {
+                let problem = "is of no use: the rows that are there need not be gone through";
+                return Err(given.misfit(parameter, problem));
+            }
+        }
+    }
     let add = format!("ALTER TABLE {table}\n    ADD COLUMN {column} {type_name}");
     let drop = sql(format!("ALTER TABLE {table}\n    DROP COLUMN {column};"));
     let Some(default) = default else { return Ok(vec![one(format!("{add};"), drop)]) };
@@ -179,6 +187,7 @@ mod tests {
             (&["int", "--not-null"][..], "--not-null of the template add-column: needs --default"),
             (&["int", "--not-null", "--default", "NULL"], "needs --default with a value"),
             (&["BigSerial"], "BigSerial rewrites the table"),
+            (&["int", "--default", "1", "--batch-size", "5"], "--batch-size of the template"),
         ] {
             let error = add(line).unwrap_err();
             assert!(error.contains(expected), "{error}");

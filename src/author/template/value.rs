@@ -3,6 +3,7 @@
 use crate::author::template::given::{Column, Table};
 use crate::revision::{Fragment, Name, TokenKind, parse_name};
 
+/// A column, without its table.
 pub(super) fn column(text: &str) -> Result<Column, String> {
     match parse_name(text).map_err(|error| error.to_string())? {
         Name { schema: None, name } => Ok(Column(name)),
@@ -10,20 +11,24 @@ pub(super) fn column(text: &str) -> Result<Column, String> {
     }
 }
 
+/// A column with its direction, which is empty if none is said.
 pub(super) fn index_column(text: &str) -> Result<(Column, String), String> {
-    const DIRECTIONS: [&str; 6] = ["asc", "desc", "nulls", "first", "last", ""];
+    const ORDERS: [&str; 3] = ["", "ASC", "DESC"];
+    const NULLS: [&str; 3] = ["", "NULLS FIRST", "NULLS LAST"];
     let fragment = Fragment::parse(text).map_err(|error| error.to_string())?;
     let (name, rest) = fragment.name().map_err(|error| error.to_string())?;
-    let direction = rest.to_ascii_uppercase();
-    let known = rest
-        .split_ascii_whitespace()
-        .all(|word| DIRECTIONS.iter().any(|direction| direction.eq_ignore_ascii_case(word)));
+    let words: Vec<String> = rest.split_whitespace().map(str::to_ascii_uppercase).collect();
+    let direction = words.join(" ");
+    let known = ORDERS
+        .iter()
+        .any(|order| NULLS.iter().any(|nulls| format!("{order} {nulls}").trim() == direction));
     if name.schema.is_some() || !known {
         return Err("expected a column, with ASC, DESC, NULLS FIRST or NULLS LAST".to_owned());
     }
     Ok((Column(name.name), direction))
 }
 
+/// A column of a new table: its name, its type, and whether it has to have a value.
 pub(super) fn definition(text: &str) -> Result<(Column, String, bool), String> {
     let expected = || "expected NAME:TYPE or NAME:TYPE:not-null".to_owned();
     let (definition, not_null) = match text.strip_suffix(":not-null") {
@@ -83,6 +88,7 @@ pub(super) fn type_name(text: &str) -> Result<String, String> {
     Ok(fragment.text().to_owned())
 }
 
+/// What may stand between parentheses.
 pub(super) fn expression(text: &str) -> Result<String, String> {
     Fragment::parse(text)
         .map(|fragment| fragment.text().to_owned())
@@ -116,6 +122,7 @@ pub(super) fn assignments(text: &str) -> Result<String, String> {
     if place > 2 { Ok(fragment.text().to_owned()) } else { Err(expected()) }
 }
 
+/// A table, and the columns of it that are named.
 pub(super) fn reference(text: &str) -> Result<(Table, Vec<Column>), String> {
     let expected = || "expected TABLE or TABLE(COLUMN, …)".to_owned();
     let fragment = Fragment::parse(text).map_err(|error| error.to_string())?;
@@ -243,6 +250,22 @@ mod tests {
         assert_eq!(read("customer").as_deref(), Ok("customer "));
         assert_eq!(read("shop.order(id, \"No\")").as_deref(), Ok("shop.\"order\" id, \"No\""));
         for text in ["customer()", "customer(id", "customer id", "customer(id) x", "(id)"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_an_index_has_a_direction_or_none() {
+        let read = |text: &str| index_column(text).map(|(column, it)| format!("{column} {it}"));
+        for (text, expected) in [
+            ("a", "a "),
+            ("\"B\" desc", "\"B\" DESC"),
+            ("a asc  nulls first", "a ASC NULLS FIRST"),
+            ("a Nulls Last", "a NULLS LAST"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(expected));
+        }
+        for text in ["a b", "a desc asc", "a nulls", "a first", "s.a", "lower(a)", "a desc,b"] {
             assert!(read(text).is_err(), "{text}");
         }
     }
