@@ -321,6 +321,8 @@ fn what_was_released_goes_only_where_a_baseline_has_it() {
     let run = clone.since("v1");
     run.assert_code(1);
     assert_eq!(rules(&run), ["removed-after-release 1", "removed-after-release 2"]);
+    let gone = folder.path().join("1_users.up.sql");
+    assert_eq!(json(&run)["findings"][0]["file"], gone.to_str().unwrap());
     folder.file("2_all.baseline.sql", "CREATE TABLE users (id bigint PRIMARY KEY, phone text)");
     folder.file("3_new.up.sql", "SELECT 1");
     assert_eq!(rules(&clone.since("v1")), [""; 0]);
@@ -334,6 +336,14 @@ fn a_folder_that_was_not_there_is_all_new() {
     let run = clone.0.clone().folder(clone.folder().path().join("m"));
     let run = run.args(["lint", "--json", "--since", "v1"]).run();
     assert_eq!(rules(&run), ["no-down-file 1", "drop-table 1", "missing-breaking 1"]);
+}
+
+#[test]
+fn a_release_that_was_broken_is_told() {
+    let clone = Clone::released(&[("1_a.up.sql", "SELECT 'open")]);
+    clone.folder().file("1_a.up.sql", "SELECT 1");
+    let run = clone.since("v1");
+    run.assert_code(65).assert_stderr("v1:").assert_stderr("1_a.up.sql:1:8");
 }
 
 #[test]

@@ -79,7 +79,10 @@ fn statements_alone(script: &Script) -> (String, Vec<Range<usize>>) {
         }
     }
     // Statements begin and end between characters.
-    (String::from_utf8_lossy(&bytes).into_owned(), too_deep)
+    // squawk would leave out what such a comment names, and nobody would know: `Allow:` is for that.
+    let text = String::from_utf8_lossy(&bytes).replace("squawk-ignore", "squawk_ignore");
+    let text = text.replace("squawk-disable-assume", "squawk_disable_assume");
+    (text, too_deep)
 }
 
 /// An upper bound of how deep expressions nest in a text.

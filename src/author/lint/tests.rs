@@ -537,6 +537,14 @@ fn what_a_header_allows_is_marked_with_its_reason() {
 }
 
 #[test]
+fn a_comment_for_squawk_hides_nothing() {
+    for comment in ["squawk-ignore ban-drop-column", "squawk-ignore-file"] {
+        let text = format!("-- {comment}\nALTER TABLE t -- {comment}\n DROP a");
+        assert_eq!(found("drop-column", &[BEFORE, ("2_x.up.sql", &text)]).len(), 1, "{comment}");
+    }
+}
+
+#[test]
 fn deeply_nested_sql_is_read() {
     let deep = format!("SELECT {}1{}", "(".repeat(3000), ")".repeat(3000));
     let long = format!("SELECT 1{}", " + 1".repeat(5000));

@@ -120,9 +120,12 @@ fn format(json: bool, asked: Option<&str>) -> Result<Format, UsageError> {
 /// The folder as it was at a commit.
 fn released(path: &Path, reference: &str) -> Result<Graph, Error> {
     let files = git::files_at(path, reference).map_err(AuthorError::Git)?;
-    let label = format!("{reference}:{}", path.display());
-    let (graph, _) = folder::survey(files, &label)?;
-    Ok(graph)
+    let now = path.to_string_lossy();
+    match folder::survey(files.iter().map(|(path, bytes)| (path.clone(), bytes)), &now) {
+        Ok((graph, _)) => Ok(graph),
+        // It was broken then.
+        Err(_) => Ok(folder::survey(files, &format!("{reference}:{now}"))?.0),
+    }
 }
 
 /// The revisions that were asked for.
