@@ -123,6 +123,10 @@ fn next_object<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 fn git(folder: &Path, arguments: &[&str], input: &str) -> Result<Output, GitError> {
     let mut command = Command::new("git");
     command.current_dir(folder).args(arguments);
+    // Of a hook, which says so relative to another folder.
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        command.env_remove(variable);
+    }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(GitError::Missing)?;
     let stdin = child.stdin.take();

@@ -339,6 +339,13 @@ fn a_folder_that_was_not_there_is_all_new() {
 }
 
 #[test]
+fn a_hook_of_git_may_ask() {
+    let clone = Clone::released(&SHOP);
+    let hook = clone.0.clone().env("GIT_DIR", ".git").env("GIT_WORK_TREE", "..");
+    hook.args(["lint", "--since", "v1"]).run().assert_code(0).assert_stdout("nothing found");
+}
+
+#[test]
 fn a_release_that_was_broken_is_told() {
     let clone = Clone::released(&[("1_a.up.sql", "SELECT 'open")]);
     clone.folder().file("1_a.up.sql", "SELECT 1");
