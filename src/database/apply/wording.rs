@@ -202,9 +202,10 @@ impl<'a> Wording<'a> {
         }
     }
 
-    /// Conditions that must hold before a job's statements: the lock is held, here or by this
-    /// transaction, and the heads are as expected. Two sets, since the second must see what was
-    /// done before the first had the lock. Safe under any search path.
+    /// Conditions that must hold before a job's statements: this is a primary, the lock is held, here
+    /// or by this transaction, and the heads are as expected. Two sets, since the second must see
+    /// what was done before the first had the lock, and a standby may lack the ledger that it asks.
+    /// Safe under any search path.
     pub(super) fn guards(&self, heads: String) -> [Vec<Condition>; 2] {
         let lock = match self.of_each_transaction() {
             None => (self.key.is_held(), LOCK_GONE),
@@ -212,7 +213,7 @@ impl<'a> Wording<'a> {
         };
         let primary = "NOT pg_catalog.pg_is_in_recovery() AND \
              pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'off'";
-        [vec![lock], vec![(primary.to_owned(), NOT_PRIMARY), (heads, HEADS_MOVED)]]
+        [vec![(primary.to_owned(), NOT_PRIMARY), lock], vec![(heads, HEADS_MOVED)]]
     }
 
     pub(super) fn heads_are(&self, heads: &[RevisionId]) -> String {
