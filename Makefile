@@ -24,6 +24,7 @@ check: check-rust check-docs check-scripts check-dependencies check-kubernetes #
 check-rust: ## checks formatting and lints
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --lib --bins --no-default-features --features ring -- -D warnings
 	cargo clippy --test smoke --test smoke-application -- -D warnings
 
 check-docs: ## checks the documentation's links
