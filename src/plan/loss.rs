@@ -108,9 +108,8 @@ fn lines(lock: &Lock, entry: &Entry) -> Vec<String> {
             _ if is_of(line, &|holder| gone.contains(holder)) => None,
             _ if line.identity.table().is_some_and(|it| views.contains(&it.to_owned())) => None,
             None => Some(line.identity.to_string()),
-            Some(new) => {
-                (type_of(new) != type_of(line)).then(|| format!("the type of {}", line.identity))
-            }
+            Some(new) => (new.data_type() != line.data_type())
+                .then(|| format!("the type of {}", line.identity)),
         },
         Kind::Object
         | Kind::View
@@ -132,25 +131,6 @@ fn lines(lock: &Lock, entry: &Entry) -> Vec<String> {
         | Kind::DefaultGrant => None,
     });
     told.collect()
-}
-
-/// A column's type, which its definition begins with.
-fn type_of(column: &Line) -> &str {
-    const BEHIND: [&str; 10] = [
-        " local",
-        " collate ",
-        " storage ",
-        " compression ",
-        " not null",
-        " default ",
-        " generated ",
-        " statistics ",
-        " with (",
-        " options (",
-    ];
-    let definition = column.definition.as_str();
-    let end = BEHIND.iter().filter_map(|word| definition.find(word)).min();
-    &definition[..end.unwrap_or(definition.len())]
 }
 
 #[cfg(test)]

@@ -66,6 +66,28 @@ impl Line {
         Self { major: Some(major), ..Self::new(Kind::Body, name, definition) }
     }
 
+    /// The type of a column and its collation, with which its definition begins.
+    pub fn column_type(&self) -> &str {
+        const BEHIND: [&str; 9] = [
+            " local",
+            " storage ",
+            " compression ",
+            " not null",
+            " default ",
+            " generated ",
+            " statistics ",
+            " with (",
+            " options (",
+        ];
+        let end = BEHIND.iter().filter_map(|word| self.definition.find(word)).min();
+        &self.definition[..end.unwrap_or(self.definition.len())]
+    }
+
+    /// The type of a column alone.
+    pub fn data_type(&self) -> &str {
+        self.column_type().split(" collate ").next().unwrap_or_default()
+    }
+
     /// The table of a part or an index.
     pub fn table(&self) -> Option<&str> {
         if self.identity.kind != Kind::Index {

@@ -33,20 +33,8 @@ impl Known {
         let name = format!("{}.{}", self.table(table)?, plain(column));
         let line = self.0.get(&Identity { kind: Kind::Column, name })?;
         let definition = &line.definition;
-        let ends = [
-            " local",
-            " storage ",
-            " compression ",
-            " not null",
-            " default ",
-            " generated ",
-            " statistics ",
-            " with (",
-        ];
-        let end = ends.iter().filter_map(|end| definition.find(end)).min();
-        let type_name = &definition[..end.unwrap_or(definition.len())];
         Some(ColumnFacts {
-            type_name: type_name.replacen(" collate ", " COLLATE ", 1),
+            type_name: line.column_type().replacen(" collate ", " COLLATE ", 1),
             generated: definition.contains(" generated always as ("),
         })
     }
