@@ -158,7 +158,7 @@ async fn work(
 /// A session that changes a row, takes its time to commit, and soon does it again.
 #[derive(Debug)]
 pub(crate) struct Slow {
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<(), tokio_postgres::Error>>,
     running: Arc<AtomicBool>,
 }
 
@@ -168,7 +168,7 @@ impl Slow {
         let url = database.socket_url();
         let running = Arc::new(AtomicBool::new(true));
         let goes_on = Arc::clone(&running);
-        let change = format!("UPDATE {table} SET name = name WHERE id = {SLOW_ROW}");
+        let change = format!("UPDATE {table} SET id = id WHERE id = {SLOW_ROW}");
         let pause = format!("SELECT pg_sleep({})", time.as_secs_f64());
         let sql = format!("BEGIN; {change}; {pause}; COMMIT; {pause}");
         let thread = thread::spawn(move || {
@@ -176,16 +176,19 @@ impl Slow {
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let client = connect(&url, "slow").await;
-                while goes_on.load(Ordering::Relaxed) && client.simple_query(&sql).await.is_ok() {}
-            });
+                while goes_on.load(Ordering::Relaxed) {
+                    client.simple_query(&sql).await?;
+                }
+                Ok(())
+            })
         });
         Slow { thread, running }
     }
 
-    /// Ends it with its transaction.
+    /// Ends it with its transaction; none of them may have failed.
     pub(crate) fn stop(self) {
         self.running.store(false, Ordering::Relaxed);
-        self.thread.join().unwrap();
+        self.thread.join().unwrap().unwrap();
     }
 }
 
