@@ -136,7 +136,11 @@ class Project:
         return folders[key]
 
     def castoff(self, database, *words):
-        variables = {"CASTOFF_DATABASE_URL": importer_url(database), "CASTOFF_LOG_FORMAT": "text"}
+        variables = {
+            "CASTOFF_DATABASE_URL": importer_url(database),
+            "CASTOFF_ENV": "development",
+            "CASTOFF_LOG_FORMAT": "text",
+        }
         return run(CASTOFF, *words, CASTOFF_MIGRATIONS_DIR=str(self.folder()[0]), **variables)
 
     def revisions(self):
