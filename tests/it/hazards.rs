@@ -102,6 +102,59 @@ fn a_refusal_names_each_hazard_and_what_acknowledges_it() {
 }
 
 #[test]
+fn rows_count_whatever_the_table_was_called_before() {
+    for (files, told) in [
+        (
+            vec![
+                ("2_rename.sql", "ALTER TABLE users RENAME TO people"),
+                ("3_drop.sql", "DROP TABLE people"),
+            ],
+            "drop-table in 3 (users holds rows)",
+        ),
+        (
+            vec![("2_rename.sql", "ALTER TABLE users RENAME TO people; DROP TABLE people")],
+            "drop-table in 2 (users holds rows)",
+        ),
+        (
+            vec![
+                ("2_move.sql", "CREATE SCHEMA s; ALTER TABLE users SET SCHEMA s"),
+                ("3_drop.sql", "DROP TABLE s.users"),
+            ],
+            "drop-table in 3 (users holds rows)",
+        ),
+    ] {
+        let db = Database::empty();
+        let image = Castoff::new(&db)
+            .files([FILES[0]])
+            .files(files)
+            .env("CASTOFF_LOG_FORMAT", "text")
+            .env("CASTOFF_ENV", "production");
+        image.clone().args(["lock"]).run().assert_code(0);
+        image.clone().args(["upgrade", "1"]).run().assert_code(0);
+        db.psql("INSERT INTO users VALUES (1)");
+        image.args(["upgrade"]).run().assert_code(76).assert_stderr(told);
+        assert_eq!(db.heads(), "1");
+    }
+}
+
+#[test]
+fn a_truncate_that_cascades_counts_though_its_own_table_is_empty() {
+    let db = Database::empty();
+    let image = Castoff::new(&db)
+        .files([FILES[0]])
+        .files([
+            ("2_posts.sql", "CREATE TABLE posts (by_user int REFERENCES users)"),
+            ("3_truncate.sql", "TRUNCATE users CASCADE"),
+        ])
+        .env("CASTOFF_LOG_FORMAT", "text")
+        .env("CASTOFF_ENV", "production");
+    image.clone().args(["lock"]).run().assert_code(0);
+    image.clone().args(["upgrade", "2"]).run().assert_code(0);
+    db.psql("INSERT INTO posts VALUES (NULL)");
+    image.args(["upgrade"]).run().assert_code(76).assert_stderr("truncate in 3");
+}
+
+#[test]
 fn an_empty_database_has_no_hazards() {
     let db = Database::empty();
     let image = castoff(&db)

@@ -20,7 +20,7 @@ use crate::revision::Name;
 pub(super) struct Draft {
     pub(super) rule: &'static Rule,
     pub(super) place: Range<usize>,
-    /// The tables that it is about, those that were there before the file.
+    /// The tables that it is about, those that were there before the file, by each name that they had.
     pub(super) tables: Vec<Name>,
     /// What there is to say of it besides what is said of the rule.
     pub(super) message: Option<String>,
@@ -37,6 +37,8 @@ pub(super) struct Context<'a> {
     pub(super) history: &'a History,
     /// What the statements before have made.
     pub(super) fresh: &'a [Object],
+    /// The names that the statements before have given to tables that were there before the file.
+    pub(super) renamed: &'a [Name],
     /// What the statements after do.
     pub(super) later: &'a [Effect],
     /// The statements after.
@@ -64,6 +66,14 @@ impl Context<'_> {
         old
     }
 
+    /// The tables whose rows were there before the file, whatever it has called them since.
+    pub(super) fn with_old_rows(&self, tables: impl IntoIterator<Item = Name>) -> Vec<Name> {
+        let is_renamed = |table: &Name| self.renamed.iter().any(|it| same(it, table));
+        let (mut renamed, others): (Vec<_>, Vec<_>) = tables.into_iter().partition(is_renamed);
+        renamed.extend(self.old(others));
+        renamed
+    }
+
     /// Whether a later statement makes an object of this name.
     pub(super) fn is_made_anew(&self, object: &Object) -> bool {
         let made = |effect: &Effect| {
@@ -83,14 +93,17 @@ pub(super) fn examine(sheet: &Sheet<'_>, history: &mut History) -> Vec<Draft> {
     let mut violations = violations(sheet).into_iter().peekable();
     let mut transaction = Transaction::default();
     let mut fresh: Vec<Object> = Vec::new();
-    let mut found = Vec::new();
+    let mut renamed: Vec<Name> = Vec::new();
+    let mut found: Vec<Draft> = Vec::new();
     for (at, statement) in sheet.statements.iter().enumerate() {
         let context = Context {
             history,
             fresh: &fresh,
+            renamed: &renamed,
             later: &effects[at + 1..],
             following: &sheet.statements[at + 1..],
         };
+        let before = found.len();
         while let Some(violation) = violations.next_if(|it| it.statement <= at) {
             found.extend(judge::judge(&context, statement, &effects[at], &violation));
         }
@@ -99,6 +112,10 @@ pub(super) fn examine(sheet: &Sheet<'_>, history: &mut History) -> Vec<Draft> {
             found.extend(transaction.next(&context, statement));
         }
         found.extend(statements::every_row(&context, statement, &transaction.locked));
+        for draft in &mut found[before..] {
+            draft.tables = history.with_former_names(&draft.tables);
+        }
+        renamed.extend(renamed_tables(&context, statement, &effects[at]));
         history.apply(statement, &effects[at]);
         let made = effects[at].makes.iter();
         fresh.extend(made.chain(effects[at].renames.iter().map(|(_, to)| to)).cloned());
@@ -108,11 +125,23 @@ pub(super) fn examine(sheet: &Sheet<'_>, history: &mut History) -> Vec<Draft> {
     found
 }
 
+/// The names that a statement gives to tables that were there before the file.
+fn renamed_tables(context: &Context<'_>, statement: &ast::Stmt, effect: &Effect) -> Vec<Name> {
+    if !matches!(statement, ast::Stmt::AlterTable(_)) {
+        return Vec::new();
+    }
+    let of_tables = effect.renames.iter().filter(|(from, _)| from.kind == Kind::Relation);
+    of_tables
+        .filter(|(from, _)| !context.with_old_rows([from.name.clone()]).is_empty())
+        .map(|(_, to)| to.name.clone())
+        .collect()
+}
+
 /// What the one transaction of a file holds at a statement.
 #[derive(Default)]
 struct Transaction {
     locked: Vec<Name>,
-    /// What each statement before has locked.
+    /// What the statements before have locked, each set of tables once.
     before: Vec<Vec<Name>>,
     told: bool,
 }
@@ -130,12 +159,17 @@ impl Transaction {
         };
         let locks = context.old(locks(statement, context.history));
         let locks: Vec<Name> = locks.into_iter().filter(|table| !dropped(table)).collect();
+        if locks.is_empty() {
+            return None;
+        }
         let new: Vec<Name> = locks.iter().filter(|it| !holds(&self.locked, it)).cloned().collect();
         self.locked.extend(new);
         // A foreign key locks two tables however it is written.
         let within = |these: &[Name], those: &[Name]| these.iter().all(|it| holds(those, it));
         let beside = self.before.iter().any(|it| !within(it, &locks) && !within(&locks, it));
-        self.before.push(locks);
+        if !self.before.contains(&locks) {
+            self.before.push(locks);
+        }
         if !beside || std::mem::replace(&mut self.told, true) {
             return None;
         }

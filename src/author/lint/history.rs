@@ -19,6 +19,8 @@ pub(super) struct History {
     partitioned: HashSet<String>,
     materialized: HashSet<String>,
     trigger_functions: HashSet<String>,
+    /// What tables were called before, by what they are called.
+    former: HashMap<String, Vec<Name>>,
 }
 
 impl History {
@@ -51,6 +53,18 @@ impl History {
     /// Whether a function is one that triggers call, and nobody else.
     pub(super) fn is_of_triggers(&self, function: &Name) -> bool {
         self.trigger_functions.contains(&function.name)
+    }
+
+    /// Tables, and beside each the names that it had: a database that is behind may know it by one.
+    pub(super) fn with_former_names(&self, tables: &[Name]) -> Vec<Name> {
+        let mut names = tables.to_vec();
+        let former = tables.iter().filter_map(|table| self.former.get(&table.name));
+        for name in former.flatten() {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     }
 
     /// Adds what a statement does.
@@ -93,6 +107,15 @@ impl History {
         self.follow(effect);
     }
 
+    /// Adds that a table was called otherwise.
+    fn add_former(&mut self, was: &Name, is: &str) {
+        let mut former = self.former.remove(&was.name).unwrap_or_default();
+        if !former.contains(was) {
+            former.push(was.clone());
+        }
+        self.former.insert(is.to_owned(), former);
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "most actions say nothing of these")]
     fn act(&mut self, table: &Name, action: &ast::AlterTableAction) {
         match action {
@@ -112,6 +135,7 @@ impl History {
                     }
                 }
             }
+            ast::AlterTableAction::SetSchema(_) => self.add_former(table, &table.name),
             ast::AlterTableAction::ValidateConstraint(it) => {
                 let name = it.constraint_name_ref().and_then(|it| path_of(&it));
                 let key = name.map(|name| (table.name.clone(), name.name));
@@ -134,6 +158,7 @@ impl History {
             let name = &dropped.name.name;
             match (dropped.kind, &dropped.table) {
                 (Kind::Relation, _) => {
+                    self.former.remove(name);
                     self.types.retain(|(table, _), _| table != name);
                     self.not_null.retain(|(table, _), _| table != name);
                     self.indexes.retain(|_, table| !same(table, &dropped.name));
@@ -164,6 +189,7 @@ impl History {
             let (old, new) = (&from.name.name, &to.name.name);
             match (from.kind, &from.table) {
                 (Kind::Relation, _) => {
+                    self.add_former(&from.name, new);
                     let renamed = |table: String| if table == *old { new.clone() } else { table };
                     self.types =
                         self.types.drain().map(|((t, c), ty)| ((renamed(t), c), ty)).collect();

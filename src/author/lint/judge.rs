@@ -89,8 +89,11 @@ fn subjects(context: &Context<'_>, statement: &ast::Stmt, effect: &Effect) -> Op
         ast::Stmt::AlterView(it) => name_of(it.view_ref()).into_iter().collect(),
         ast::Stmt::AlterMaterializedView(it) => name_of(it.view_ref()).into_iter().collect(),
         ast::Stmt::AlterSequence(it) => name_of(it.sequence_ref()).into_iter().collect(),
-        ast::Stmt::DropTable(_)
-        | ast::Stmt::DropForeignTable(_)
+        ast::Stmt::DropTable(_) => {
+            let dropped = effect.drops.iter().map(|it| it.name.clone());
+            return Some(context.with_old_rows(dropped));
+        }
+        ast::Stmt::DropForeignTable(_)
         | ast::Stmt::DropView(_)
         | ast::Stmt::DropMaterializedView(_)
         | ast::Stmt::DropSequence(_) => effect.drops.iter().map(|it| it.name.clone()).collect(),

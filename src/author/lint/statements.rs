@@ -30,10 +30,16 @@ pub(super) fn check(context: &Context<'_>, statement: &ast::Stmt) -> Vec<Draft> 
             }
             it.actions().flat_map(|action| rewrites(&action, &tables)).collect()
         }
-        ast::Stmt::Truncate(_) => {
-            let tables = context.old(locks(statement, context.history));
-            let draft = Draft::new(rules::TRUNCATE, place(statement.syntax()), tables);
-            (!draft.tables.is_empty()).then_some(draft).into_iter().collect()
+        ast::Stmt::Truncate(it) => {
+            let mut tables = context.with_old_rows(locks(statement, context.history));
+            if tables.is_empty() {
+                return Vec::new();
+            }
+            // It also empties what refers to them, which may hold rows where they hold none.
+            if matches!(it.drop_behavior(), Some(ast::DropBehavior::Cascade(_))) {
+                tables.clear();
+            }
+            vec![Draft::new(rules::TRUNCATE, place(statement.syntax()), tables)]
         }
         ast::Stmt::Vacuum(it) if it.is_full() => {
             let tables = it.syntax().descendants().filter_map(ast::TableNameRef::cast);

@@ -208,7 +208,11 @@ const STATEMENTS: &[(&str, Pairs, &[&str])] = &[
             "CREATE TABLE n AS SELECT 1 AS c; UPDATE n SET c = 2",
         ],
     ),
-    ("truncate", &[("TRUNCATE t, u CASCADE", "t,u")], &["CREATE TABLE n (); TRUNCATE n"]),
+    (
+        "truncate",
+        &[("TRUNCATE t, u", "t,u"), ("TRUNCATE t CASCADE", "")],
+        &["CREATE TABLE n (); TRUNCATE n CASCADE"],
+    ),
     (
         "drop-column",
         &[("ALTER TABLE t DROP a", "t"), ("ALTER TYPE y DROP ATTRIBUTE a", "")],
@@ -219,8 +223,15 @@ const STATEMENTS: &[(&str, Pairs, &[&str])] = &[
     ),
     (
         "drop-table",
-        &[("DROP TABLE t, u", "t,u"), ("DROP TABLE t; CREATE TABLE t ()", "t")],
-        &["CREATE TEMP TABLE n (); DROP TABLE n", "ALTER TABLE t RENAME TO n; DROP TABLE n"],
+        &[
+            ("DROP TABLE t, u", "t,u"),
+            ("DROP TABLE t; CREATE TABLE t ()", "t"),
+            ("ALTER TABLE t RENAME TO n; CREATE TABLE t (); DROP TABLE n", "n,t"),
+        ],
+        &[
+            "CREATE TEMP TABLE n (); DROP TABLE n",
+            "CREATE TABLE n (); ALTER TABLE n RENAME TO o; DROP TABLE o",
+        ],
     ),
     (
         "drop-view",
@@ -512,6 +523,24 @@ fn hazards_of_a_lock_are_those_that_nobody_allows() {
     let hazards: Vec<String> =
         hazards(&graph).into_values().flatten().map(|it| it.to_string()).collect();
     assert_eq!(hazards, ["require-concurrent-index-creation t"]);
+}
+
+#[test]
+fn a_hazard_names_a_table_by_each_name_that_it_had() {
+    let (graph, _) = survey(&[
+        BEFORE,
+        ("2.up.sql", "ALTER TABLE t RENAME TO n; ALTER TABLE u SET SCHEMA s"),
+        ("3.up.sql", "-- Breaking: yes\nALTER TABLE n RENAME TO o; DROP TABLE s.u"),
+        ("4.up.sql", "-- Breaking: yes\nCREATE TABLE n (); DROP TABLE o"),
+        ("5.up.sql", "-- Breaking: yes\nDROP TABLE n"),
+    ]);
+    let mut hazards = hazards(&graph).into_iter().map(|(id, hazards)| {
+        let drops = hazards.iter().filter(|it| it.name == "drop-table");
+        (id.to_string(), drops.map(ToString::to_string).collect::<Vec<_>>())
+    });
+    let drops: Vec<_> = hazards.by_ref().filter(|(_, drops)| !drops.is_empty()).collect();
+    let expected = [("3", "drop-table s.u u"), ("4", "drop-table o t n"), ("5", "drop-table n")];
+    assert_eq!(drops, expected.map(|(id, drop)| (id.to_owned(), vec![drop.to_owned()])));
 }
 
 #[test]
