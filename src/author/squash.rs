@@ -46,8 +46,6 @@ pub(crate) struct Squash<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) pg_dump: &'a PgDump,
     pub(crate) rows: Rows,
-    /// What the lock is written with.
-    pub(crate) optional: Optional,
     /// Told before each revision: how many are done, and the next.
     pub(crate) progress: &'a dyn Fn(usize, &RevisionId),
 }
@@ -99,7 +97,6 @@ impl Squash<'_> {
         let wanted = Wanted {
             data: self.rows == Rows::Keep,
             schema: true,
-            owners: self.optional.owners,
             without: identifier(&self.settings.schema),
         };
         let dump = self.dump(&walked, server, &wanted).await?;
@@ -128,7 +125,7 @@ impl Squash<'_> {
     }
 
     async fn compare(&self, walked: &Migrator, made: &Migrator) -> Result<(), Error> {
-        let optional = Optional { comments: true, grants: true, ..self.optional };
+        let optional = Optional { comments: true, owners: true, grants: true };
         let (history, baseline) = (
             quietly(walked.schema_with(optional)).await?,
             quietly(made.schema_with(optional)).await?,

@@ -19,7 +19,6 @@ pub(crate) struct PgDump {
 pub(crate) struct Wanted {
     pub(crate) schema: bool,
     pub(crate) data: bool,
-    pub(crate) owners: bool,
     /// A quoted name: the schema that is left out.
     pub(crate) without: String,
 }
@@ -61,9 +60,6 @@ impl PgDump {
             "--no-subscriptions",
         ]);
         command.arg(format!("--exclude-schema={}", wanted.without));
-        if !wanted.owners {
-            command.arg("--no-owner");
-        }
         match (wanted.schema, wanted.data) {
             (true, false) => drop(command.arg("--schema-only")),
             (false, true) => drop(command.arg("--data-only")),

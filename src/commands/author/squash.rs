@@ -72,7 +72,6 @@ pub(super) async fn run(
         graph,
         pg_dump: &pg_dump,
         rows: options.rows,
-        optional: lock.map(|lock| lock.optional).unwrap_or_default(),
         progress: &|done, revision| progress.show(done, revision.as_str()),
     };
     let text = Box::pin(squash.baseline(revision, &draft.0, &name)).await;
