@@ -13,5 +13,5 @@ pub(super) async fn run(
     let parsed = Target::parse(target)?;
     consent::ask(bench, "downgrade", target, consent)?;
     let applied = bench.migrator.downgrade(&parsed).await?;
-    bench.print(&plan::Done(&applied))
+    bench.print(&plan::Done { plan: &applied, target: None })
 }

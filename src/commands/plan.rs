@@ -40,8 +40,13 @@ struct Prospect<'a> {
 
 /// A plan after it was applied.
 #[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Done<'a>(pub(super) &'a Plan);
+pub(super) struct Done<'a> {
+    #[serde(flatten)]
+    pub(super) plan: &'a Plan,
+    /// What was asked for, if that is not the head.
+    #[serde(skip)]
+    pub(super) target: Option<&'a str>,
+}
 
 /// The answer of `check`.
 #[derive(Serialize)]
@@ -163,9 +168,12 @@ impl fmt::Display for Checked<'_> {
 /// The log has told it step by step; only that there was nothing to do is news.
 impl fmt::Display for Done<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.steps().last() {
-            None => writeln!(f, "nothing to do: {}", Reason(self.0.standing())),
-            Some(last) => writeln!(f, "the database is at {}", ids(last.heads_after())),
+        match (self.plan.steps().last(), self.target) {
+            (None, Some(target)) if *self.plan.standing() == Standing::AtHead => {
+                writeln!(f, "nothing to do: the database has {target}")
+            }
+            (None, _) => writeln!(f, "nothing to do: {}", Reason(self.plan.standing())),
+            (Some(last), _) => writeln!(f, "the database is at {}", ids(last.heads_after())),
         }
     }
 }

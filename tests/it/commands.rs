@@ -205,6 +205,7 @@ fn upgrade_goes_to_its_target_and_says_where_the_database_is() {
         assert_eq!(db.heads(), head);
     }
     assert_eq!(told(&castoff, "upgrade"), "nothing to do: the database is at head\n");
+    assert_eq!(told(&castoff, "upgrade 0003"), "nothing to do: the database has 0003\n");
     let json = r#"{"standing": "at_head","creates_ledger": false,"steps": []}"#;
     assert_eq!(told(&castoff, "upgrade --json"), json);
 }
