@@ -22,7 +22,8 @@ struct Status {
     /// Why a start would refuse the database, or why nothing can be said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
-    current: Vec<Brief>,
+    /// None if it could not be read.
+    current: Option<Vec<Brief>>,
     head: Vec<Brief>,
     pending: Vec<Brief>,
 }
@@ -64,7 +65,10 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Outcome, Error> {
     // What can't be read, or is refused, is what somebody looks at this screen for.
     let state = read.map(|reading| reading.state);
     let decided = match &state {
-        Ok(state) => migrator.prospect_of(state).map_err(|error| error.to_string()),
+        Ok(state) => migrator
+            .has_migrations()
+            .and_then(|()| migrator.prospect_of(state))
+            .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     let (plan, refused) = match decided {
@@ -82,12 +86,12 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Outcome, Error> {
             hazards: hazards.cloned().collect(),
         })
     };
-    let ledger = state.as_ref().ok().and_then(|state| state.ledger.as_ref());
+    let ledger = state.as_ref().ok().map(|state| state.ledger.as_ref());
     let status = Status {
         survey,
         standing: plan.as_ref().map(|plan| plan.standing().clone()),
         refused,
-        current: ledger.iter().flat_map(|ledger| current(ledger)).collect(),
+        current: ledger.map(|ledger| ledger.into_iter().flat_map(current).collect()),
         head: graph.heads().into_iter().filter_map(brief).collect(),
         pending: plan.iter().flat_map(Plan::runs).filter_map(brief).collect(),
     };

@@ -114,6 +114,7 @@ fn what_a_role_may_not_see_is_said_and_the_rest_is_shown() {
     let blind = image(&db, &FILES).url(stranger.url());
     status(&blind)
         .assert_stdout("Standing  refused: the role may not read castoff.")
+        .assert_stdout("Current   not known\n")
         .assert_stdout("Head      3, drop the address\nLock      free\n");
 }
 

@@ -93,6 +93,9 @@ fn without_migrations_the_application_is_not_started() {
     let log = ended.assert_error(78, "this castoff has no migrations in it");
     log.assert_no_application();
     assert!(!db.has_ledger());
+    let ended = Castoff::new(&network).args(&["status"]).run();
+    let screen = &ended.assert_code(0).stdout;
+    assert!(screen.contains("refused: this castoff has no migrations in it"), "{screen}");
 }
 
 #[test]

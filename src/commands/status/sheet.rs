@@ -39,7 +39,8 @@ impl fmt::Display for Sheet<'_> {
         )?;
         self.fact(f, "Server", &format!("PostgreSQL {}, {role}", survey.server_version))?;
         self.fact(f, "Standing", &status.stands())?;
-        self.fact(f, "Current", &briefs(&status.current))?;
+        let current = status.current.as_deref().map(briefs);
+        self.fact(f, "Current", current.as_deref().unwrap_or("not known"))?;
         self.fact(f, "Head", &briefs(&status.head))?;
         let holder = survey.lock_holder.as_ref().map(ToString::to_string);
         self.fact(f, "Lock", holder.as_deref().unwrap_or("free"))?;
