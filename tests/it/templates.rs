@@ -409,6 +409,25 @@ fn an_interrupted_batch_is_gone_on_with_and_changes_no_row_twice() {
     assert_eq!(shop.db.tables(), "account,customer");
 }
 
+#[test]
+fn rows_that_have_no_key_are_not_passed_over() {
+    let db = Database::empty();
+    let make = "CREATE TABLE \"it's\" (k int UNIQUE, v int)";
+    let castoff = Castoff::new(&db).files([("0001_a.up.sql", make)]);
+    castoff.clone().args(["upgrade"]).run().assert_code(0);
+    db.psql("INSERT INTO \"it's\" VALUES (NULL, 1), (2, 1)");
+    let line = ["create", "x", "--template", "data-migration", "--table", "\"it's\"", "--key", "k"];
+    let line = [&line[..], &["--set", "v = 2", "--where", "v = 1"]].concat();
+    castoff.clone().args(line).run().assert_code(0);
+    let run = castoff.clone().env("CASTOFF_LOG_FORMAT", "text").args(["upgrade"]).run();
+    run.assert_code(65).assert_stderr("23502 rows of \"it's\" have no k, and would be passed over");
+    assert_eq!(db.psql("SELECT count(*) FROM \"it's\" WHERE v = 2"), "0");
+    // Those that the change is not about need no key.
+    db.psql("UPDATE \"it's\" SET v = 3 WHERE k IS NULL");
+    castoff.args(["upgrade"]).run().assert_code(0);
+    assert_eq!(db.psql("SELECT string_agg(v::text, ' ' ORDER BY v) FROM \"it's\""), "2 3");
+}
+
 /// What these tests would say of migrations that were written without care.
 #[test]
 fn a_migration_that_hurts_is_seen() {

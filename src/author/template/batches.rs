@@ -63,6 +63,8 @@ impl Batches {
     pub(super) fn statements(&self, assignments: &str, condition: Option<&str>) -> String {
         let Self { table, key, size } = self;
         let progress = beside(&table.0, &object_name(&table.0.name, "castoff", "progress"));
+        let message = format!("rows of {table} have no {key}, and would be passed over");
+        let message = message.replace('\'', "''");
         let condition =
             condition.map_or_else(String::new, |it| format!("\n               AND ({it})"));
         let body = format!(
@@ -73,6 +75,10 @@ DECLARE
     castoff_size int := {size};
     castoff_tries int := 0;
 BEGIN
+    IF EXISTS (SELECT FROM {table} WHERE {key} IS NULL{condition}) THEN
+        RAISE not_null_violation USING MESSAGE = '{message}',
+            HINT = 'take a --key that has no nulls';
+    END IF;
     SELECT done INTO castoff_last FROM {progress};
     IF castoff_last IS NULL THEN
         SELECT {key} INTO castoff_first FROM {table} ORDER BY {key} LIMIT 1;
