@@ -282,7 +282,7 @@ fn tell(plan: &Plan) {
 }
 
 /// Who wants hazards refused must know if nobody can tell of any.
-fn tell_of_no_lock(migrator: &Migrator, plan: &Plan) {
+pub(crate) fn tell_of_no_lock(migrator: &Migrator, plan: &Plan) {
     let runs = plan.runs().next().is_some() && *plan.standing() != Standing::Fresh;
     let refuses = migrator.settings().hazards == Hazards::Refuse;
     if runs && refuses && matches!(migrator.lock(), Ok(None)) {

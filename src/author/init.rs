@@ -140,8 +140,8 @@ fn sql_files(folder: &Folder, path: &Path) -> Option<(Tool, String)> {
 fn import(tool: Tool, found: &str, folder: &str) -> Option<String> {
     let dump = |why: &str| {
         format!(
-            "{why} From a database that has all of them, with the rows that every database has:\n\n    \
-             pg_dump --schema-only --no-owner --no-privileges \"$DATABASE_URL\" \
+            "{why} From a new database, which they alone have filled:\n\n    \
+             pg_dump --no-owner --no-privileges \"$DATABASE_URL\" \
              >{folder}/0001_before.baseline.sql\n    castoff lock\n\n\
              A database that has this schema is then recognised, and an empty one gets it."
         )
@@ -198,20 +198,14 @@ const COMPOSE: &str = "services:
   app:
     build: .
     environment:
-      DATABASE_URL: postgresql://app@db/app
-      PGPASSWORD_FILE: /run/secrets/db_password
-    secrets: [db_password]
+      DATABASE_URL: postgresql://app:${DB_PASSWORD:?in .env}@db/app
     depends_on: [db]        # for the order alone: castoff waits for what it needs
   db:
     image: postgres:17
     environment:
       POSTGRES_USER: app
-      POSTGRES_PASSWORD_FILE: /run/secrets/db_password
-    secrets: [db_password]
+      POSTGRES_PASSWORD: ${DB_PASSWORD:?in .env}
     volumes: [db:/var/lib/postgresql/data]
-secrets:
-  db_password:
-    file: ./db_password
 volumes:
   db:
 ";

@@ -23,6 +23,7 @@ mod rules;
 mod sheet;
 mod squawk;
 mod statements;
+mod unseen;
 mod widening;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use std::{panic, thread};
 pub(crate) use finding::Finding;
 pub(crate) use rule::{Level, Rule};
 pub(crate) use rules::RULES;
+pub(crate) use unseen::unseen;
 
 use examine::{Draft, examine};
 use history::History;

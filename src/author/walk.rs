@@ -124,13 +124,15 @@ impl Walk<'_, '_> {
             }
             let (removes, adds) = effect(&before, &here.schema);
             let baseline = revision.baseline().filter(|_| revision.up().is_some());
+            let mut hazards = hazards.remove(revision.id()).unwrap_or_default();
+            hazards.extend(lint::unseen(revision, &hazards, &removes, &adds));
             lock.push(Entry {
                 revision: revision.id().clone(),
                 checksum: revision.checksum(),
                 baseline: baseline.map(Script::checksum),
                 removes,
                 adds,
-                hazards: hazards.remove(revision.id()).unwrap_or_default(),
+                hazards,
             });
             if branches {
                 let together = lock.schema(self.graph, std::slice::from_ref(revision.id()));

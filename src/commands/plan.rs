@@ -9,6 +9,7 @@ use super::diff::{self, Differs};
 use super::history::Listing;
 use super::{Bench, Outcome};
 use crate::backup::{Gate, NoBackup};
+use crate::boot::tell_of_no_lock;
 use crate::cli::{self, UsageError};
 use crate::error::Error;
 use crate::migrator::{Aim, Outlook};
@@ -74,6 +75,7 @@ pub(super) async fn plan(
     };
     let outlook = bench.migrator.outlook(&aim).await?;
     let Outlook { plan, losses, gates, refusal } = &outlook;
+    tell_of_no_lock(&bench.migrator, plan);
     let (graph, lock) = (bench.migrator.graph()?, bench.migrator.lock()?);
     let schema = plan.steps().iter().filter_map(|step| {
         let Action::Upgrade { revision, .. } = step.action() else { return None };

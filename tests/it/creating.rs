@@ -277,7 +277,7 @@ fn a_project_is_told_what_it_needs_and_nothing_of_it_is_touched() {
     for (project, expected) in [
         (&[][..], &["migrations is made", "COPY migrations /migrations"][..]),
         (&[("alembic.ini", "")], &["scripts/import-alembic --url"]),
-        (&[("manage.py", "")], &["Django's migrations are Python", "pg_dump --schema-only"]),
+        (&[("manage.py", "")], &["Django's migrations are Python", "pg_dump --no-owner"]),
         (&[("package.json", "{\"dependencies\": {\"knex\": \"3\"}}")], &["Knex's migrations"]),
         (&[("prisma/schema.prisma", "")], &["cp \"$migration/migration.sql\""]),
         (

@@ -168,6 +168,26 @@ fn a_lock_that_is_not_what_the_revisions_do_fails_the_check() {
 }
 
 #[test]
+fn what_no_statement_tells_of_is_a_hazard_too() {
+    let author = Author::new();
+    let image = author.image(&[
+        ("1_a.sql", "CREATE TABLE a (x int, y int, z int); CREATE TABLE \"B c\" (); CREATE TABLE d ()"),
+        ("2_loop.sql", "DO $$ BEGIN EXECUTE 'DROP TABLE \"B c\"; ALTER TABLE a DROP x, DROP y'; END $$"),
+        ("3_known.sql", "-- z\n-- Allow: drop-column nobody reads it\n-- Allow: missing-breaking it\nDO $$ BEGIN EXECUTE 'ALTER TABLE a DROP z'; END $$"),
+        ("4_told.sql", "-- d\n-- Breaking: yes\nDROP TABLE d"),
+    ]);
+    image.run().assert_code(0);
+    let lock = written(&image);
+    assert!(
+        lock.contains("revision 2 …\n! drop-table public.\"B c\"\n! drop-column public.a\n-"),
+        "{lock}"
+    );
+    assert!(lock.contains("revision 3 …\n-"), "{lock}");
+    assert!(lock.contains("revision 4 …\n! drop-table d\n-"), "{lock}");
+    image.args(["lock", "--check"]).run().assert_code(0);
+}
+
+#[test]
 fn a_baseline_must_be_what_its_history_is() {
     let author = Author::new();
     let baseline = "CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
