@@ -205,7 +205,7 @@ pub(super) static AUTHOR: &[Topic] = &[
         details: "Runs them on a copy of its own (see lock) without rows but their own, and tells\n\
                   each statement's locks, rewrites, rows and time. With --rolled-back it runs the\n\
                   next one on the database itself, whose tables stay locked until that is rolled\n\
-                  back; what sequences have given stays given.",
+                  back; sequences keep what they gave or were set to.",
     },
     Topic {
         name: "squash",

@@ -336,6 +336,7 @@ fn a_folder_that_was_not_there_is_all_new() {
     let run = clone.0.clone().folder(clone.folder().path().join("m"));
     let run = run.args(["lint", "--json", "--since", "v1"]).run();
     assert_eq!(rules(&run), ["no-down-file 1", "drop-table 1", "missing-breaking 1"]);
+    run.assert_stderr("v1 has nothing in ").assert_stderr("all of it counts as new");
 }
 
 #[test]

@@ -121,6 +121,9 @@ fn format(json: bool, asked: Option<&str>) -> Result<Format, UsageError> {
 fn released(path: &Path, reference: &str) -> Result<Graph, Error> {
     let files = git::files_at(path, reference).map_err(AuthorError::Git)?;
     let now = path.to_string_lossy();
+    if files.is_empty() {
+        tracing::warn!("{reference} has nothing in {now}, so that all of it counts as new");
+    }
     match folder::survey(files.iter().map(|(path, bytes)| (path.clone(), bytes)), &now) {
         Ok((graph, _)) => Ok(graph),
         // It was broken then.
