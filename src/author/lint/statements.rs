@@ -111,16 +111,8 @@ impl Change {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others change no rows")]
     fn of(statement: &ast::Stmt) -> Option<Self> {
         match statement {
-            ast::Stmt::Update(it) => {
-                let condition = it.where_clause_or_current_of().map(|it| it.syntax().to_string());
-                let joined = it.from_clause().is_some();
-                Some(Self::new(name_of(it.relation_name()), condition.as_deref(), joined))
-            }
-            ast::Stmt::Delete(it) => {
-                let condition = it.where_clause_or_current_of().map(|it| it.syntax().to_string());
-                let joined = it.using_clause().is_some();
-                Some(Self::new(name_of(it.relation_name()), condition.as_deref(), joined))
-            }
+            ast::Stmt::Update(it) => Some(Self::of_update(it)),
+            ast::Stmt::Delete(it) => Some(Self::of_delete(it)),
             ast::Stmt::Insert(it) => {
                 let source = it.insert_source()?;
                 let from =
@@ -128,8 +120,30 @@ impl Change {
                 Some(Self { table: None, is_of_all: false, may_be_many: from })
             }
             ast::Stmt::Merge(_) => Some(Self { table: None, is_of_all: false, may_be_many: true }),
+            ast::Stmt::Select(it) => Self::of_query(it.syntax()),
             _ => None,
         }
+    }
+
+    fn of_update(it: &ast::Update) -> Self {
+        let condition = it.where_clause_or_current_of().map(|it| it.syntax().to_string());
+        let joined = it.from_clause().is_some();
+        Self::new(name_of(it.relation_name()), condition.as_deref(), joined)
+    }
+
+    fn of_delete(it: &ast::Delete) -> Self {
+        let condition = it.where_clause_or_current_of().map(|it| it.syntax().to_string());
+        let joined = it.using_clause().is_some();
+        Self::new(name_of(it.relation_name()), condition.as_deref(), joined)
+    }
+
+    /// The first change in the WITH of a query.
+    fn of_query(query: &SyntaxNode) -> Option<Self> {
+        query.descendants().find_map(|node| {
+            ast::Update::cast(node.clone())
+                .map(|it| Self::of_update(&it))
+                .or_else(|| ast::Delete::cast(node).map(|it| Self::of_delete(&it)))
+        })
     }
 
     fn new(table: Option<Name>, condition: Option<&str>, joined: bool) -> Self {

@@ -201,9 +201,14 @@ const STATEMENTS: &[(&str, Pairs, &[&str])] = &[
     ),
     (
         "unbatched-change",
-        &[("UPDATE t SET b = 1", "t"), ("DELETE FROM t", "t")],
+        &[
+            ("UPDATE t SET b = 1", "t"),
+            ("DELETE FROM t", "t"),
+            ("WITH gone AS (DELETE FROM t RETURNING 1) SELECT count(*) FROM gone", "t"),
+        ],
         &[
             "UPDATE t SET b = 1 WHERE b IS NULL",
+            "WITH one AS (DELETE FROM t WHERE a = 1 RETURNING 1) SELECT count(*) FROM one",
             "UPDATE t SET b = 1 FROM u WHERE u.id = t.id",
             "CREATE TABLE n AS SELECT 1 AS c; UPDATE n SET c = 2",
         ],
