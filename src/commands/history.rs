@@ -61,6 +61,7 @@ fn line<'a>(graph: &'a Graph, revision: &'a Revision) -> Line<'a> {
 
 /// The newest first, as Alembic has it; with branches, as a graph.
 pub(super) fn history(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    bench.migrator.has_migrations()?;
     let graph = bench.migrator.graph()?;
     let is_line = graph.revisions().iter().all(|revision| revision.down_revisions().len() < 2);
     if bench.json || is_line {
@@ -72,10 +73,12 @@ pub(super) fn history(bench: &Bench<'_>) -> Result<Outcome, Error> {
 }
 
 pub(super) fn heads(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    bench.migrator.has_migrations()?;
     bench.print(&Listing::new(bench.migrator.graph()?, bench.migrator.heads()?))
 }
 
 pub(super) fn branches(bench: &Bench<'_>) -> Result<Outcome, Error> {
+    bench.migrator.has_migrations()?;
     let graph = bench.migrator.graph()?;
     let points = graph.branch_points().into_iter().filter_map(|id| graph.get(id));
     bench.print(&Listing::new(graph, points))

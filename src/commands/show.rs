@@ -46,6 +46,7 @@ impl<'a> File<'a> {
 struct AllShown<'a>(Vec<Shown<'a>>);
 
 pub(super) fn run(bench: &Bench<'_>, text: &str) -> Result<Outcome, Error> {
+    bench.migrator.has_migrations()?;
     let graph = bench.migrator.graph()?;
     let revisions: Vec<&Revision> = match Target::parse(text)?.resolve(graph.lineage(), &[])? {
         Resolved::Base => Vec::new(),

@@ -93,9 +93,13 @@ fn without_migrations_the_application_is_not_started() {
     let log = ended.assert_error(78, "this castoff has no migrations in it");
     log.assert_no_application();
     assert!(!db.has_ledger());
-    let ended = Castoff::new(&network).args(&["status"]).run();
+    let ended = Castoff::new(&network).program("/castoff", &["status"]).run();
     let screen = &ended.assert_code(0).stdout;
     assert!(screen.contains("refused: this castoff has no migrations in it"), "{screen}");
+    for command in [&["heads"][..], &["history"], &["branches"], &["show", "head"]] {
+        let ended = Castoff::new(&network).program("/castoff", command).run();
+        ended.assert_error(78, "this castoff has no migrations in it");
+    }
 }
 
 #[test]
