@@ -15,7 +15,8 @@
 //!    tells whether the database is at this image's head.
 //! 4. If it is not, an advisory lock is polled; under it the state is read again and
 //!    [`plan::decide`], a pure function, makes a [`Plan`] or a [`Refusal`](plan::Refusal).
-//! 5. The plan is applied step by step, each in one transaction with its row of the ledger.
+//! 5. The plan is applied step by step, each in one transaction with its row of the ledger. If a step
+//!    takes something away, a backup gate must be open first, where one is configured.
 //! 6. The process becomes the app: same PID, arguments, working directory and user. With `--init`
 //!    it stays as the app's parent instead, as tini does.
 //!
