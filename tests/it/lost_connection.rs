@@ -121,7 +121,10 @@ fn a_terminated_leader_goes_on_with_a_new_session() {
     let castoff = castoff(&db);
     let start = castoff.spawn();
     wait_at_the_gate(&db);
-    db.psql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted");
+    db.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
     start.wait_for_line(AGAIN);
     wait_at_the_gate(&db);
     drop(gate);

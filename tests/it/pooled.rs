@@ -203,7 +203,7 @@ const LEAVES: &str = "CREATE TEMP TABLE left_behind (); LISTEN news; \
 const IS_LEFT: &str = "SELECT current_setting('search_path'), current_setting('lock_timeout'), \
      current_setting('my.own', true), current_user, to_regclass('pg_temp.left_behind'), \
      (SELECT count(*) FROM pg_listening_channels()), current_setting('statement_timeout'), \
-     (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')";
+     (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())";
 
 #[test]
 fn the_next_client_gets_a_clean_backend_after_a_success_and_a_failure() {

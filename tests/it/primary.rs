@@ -108,7 +108,8 @@ fn a_leader_whose_node_vanishes_while_it_is_idle_is_followed_within_seconds() {
     eventually(SOON, || scene.db.backends().iter().any(|it| it.wait_event == "advisory"));
     // It does not hear that its statement has ended, and so asks for nothing more.
     leader.signal(Signal::Stop);
-    let end = "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted";
+    let end = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND wait_event_type = 'Lock'";
     scene.db.psql(end);
     eventually(SOON, || {
         let states: Vec<_> = scene.db.backends().into_iter().map(|it| it.state).collect();

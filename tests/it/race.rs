@@ -101,7 +101,9 @@ fn a_start_at_its_head_does_not_queue_behind_a_newer_image() {
         .args(["run"]);
     let new = new.spawn();
     new.wait_for_line("Running upgrade b -> c");
-    eventually(SOON, || db.psql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "1");
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually(SOON, || db.psql(waits) == "1");
 
     old.run().assert_code(0).assert_stdout("the app").assert_stderr("ahead of this image");
     drop(gate);

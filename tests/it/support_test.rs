@@ -116,7 +116,9 @@ fn a_blocked_session_goes_on_when_the_lock_is_gone() {
     let (mut holder, mut waiter) = (database.session(), database.session());
     holder.psql("BEGIN; LOCK TABLE a");
     waiter.start("SELECT count(*) FROM a");
-    eventually(SOON, || database.psql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "1");
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually(SOON, || database.psql(waits) == "1");
     holder.psql("COMMIT");
     assert_eq!(waiter.finish(), "0");
 }
